@@ -24,7 +24,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
-from attending.server.app import package_policies
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet, Resource
 from attending.server.auth.oidc.token import TokenVerifier
@@ -33,6 +32,7 @@ from attending.server.auth.revocation import RevocationList, Revocations, author
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import issue_client, new_authority
 from attending.server.config import IdentitySection, OidcSection
+from attending.server.shipped import package_policies
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from times import quantile, timed

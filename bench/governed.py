@@ -201,7 +201,7 @@ def rail_ms() -> dict[str, float]:
     """Median milliseconds of each rail, run alone in this process over the same prompt and output."""
     from attending.guardrails.guard import Guard
     from attending.guardrails.patient import Judged
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     guard = Guard.load(package_policies())
     times: dict[str, list[float]] = {}

@@ -36,7 +36,7 @@ from attending.ledger.verify.checks import Checks
 from attending.ledger.verify.checks import Scope as LogScope
 from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
-from attending.server.app import authorization_folder, package_policies
+from attending.server.app import authorization_folder
 from attending.server.auth.authorize import Authorizer
 from attending.server.auth.authorize import PolicySet as Rights
 from attending.server.auth.principal import Principal
@@ -53,6 +53,7 @@ from attending.server.replay.reducers import rows_of_append
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
 from attending.server.review.queue import Wanted
+from attending.server.shipped import package_policies
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
 from times import quantile, timed

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from attending.guardrails.knowledge.load import DEFAULT, Pack
 from attending.guardrails.policy.load import PolicySet
-from attending.server.app import package_policies
 from attending.server.providers.embedded_host import weights_path
+from attending.server.shipped import package_policies
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from rfc3986_validator import validate_rfc3986

@@ -75,7 +75,7 @@ class Ward(ServerProcess):
 
 def policies(folder: Path) -> Path:
     """The package's policies and those above, made once."""
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     if folder.exists():
         return folder

@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from attending.client import Connection
 from attending.ledger.opening import LedgerConfig
-from attending.server.app import package_policies
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import issue_server, new_authority
+from attending.server.shipped import package_policies
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

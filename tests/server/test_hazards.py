@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from attending.guardrails.evaluation.wilson import Proportion
-from attending.server.app import package_policies
 from attending.server.errors import NotFound
 from attending.server.hazards import LiveHazards, Seen
 from attending.server.recall.desk import Recalls
+from attending.server.shipped import package_policies
 
 from tests.server.inference.conftest import CALLER, TENANT, Gate, context, gate, infer_call, key, policies
 from tests.server.review.conftest import person

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.server.activation.serving import Generation, Serving
-from attending.server.app import package_policies
 from attending.server.inference.states import State
+from attending.server.shipped import package_policies
 from attending.server.simulation.period import Period
 from attending.server.standby import Standby, StandbyFigures
 

@@ -47,6 +47,14 @@ class ReportClient(Calls):
         return self._stub.GetReport(request, timeout=TIMEOUT_SECONDS).report
 
     @translated
+    def evaluate_controls(
+        self, period: report_pb2.EvaluateControlsRequest
+    ) -> tuple[report_pb2.EvaluateControlsResponse.Control, ...]:
+        """What the entries of a period say to each control, in the order of the matrix."""
+        events = self._stub.EvaluateControls(period, timeout=ISSUE_SECONDS)
+        return tuple(event.control for event in events if event.HasField("control"))
+
+    @translated
     def list(self, limit: int = 50) -> list[report_pb2.Report]:
         """The newest, at most `limit` (1 to 200)."""
         request = report_pb2.ListReportsRequest(page_size=limit)

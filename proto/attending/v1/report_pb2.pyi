@@ -161,6 +161,70 @@ USAGE_DIFFERENCE_KIND_TOKENS: UsageDifferenceKind.ValueType  # 3
 """Both have it, with other numbers of tokens."""
 Global___UsageDifferenceKind: _TypeAlias = UsageDifferenceKind  # noqa: Y015
 
+class _ControlStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ControlStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ControlStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTROL_STATUS_UNSPECIFIED: _ControlStatus.ValueType  # 0
+    """Not used."""
+    CONTROL_STATUS_IN_FORCE: _ControlStatus.ValueType  # 1
+    """It holds."""
+    CONTROL_STATUS_PROPOSED: _ControlStatus.ValueType  # 2
+    """It is proposed."""
+    CONTROL_STATUS_EXPECTED: _ControlStatus.ValueType  # 3
+    """It is settled and not in force yet."""
+
+class ControlStatus(_ControlStatus, metaclass=_ControlStatusEnumTypeWrapper):
+    """How a requirement stands, on the day that its row names."""
+
+CONTROL_STATUS_UNSPECIFIED: ControlStatus.ValueType  # 0
+"""Not used."""
+CONTROL_STATUS_IN_FORCE: ControlStatus.ValueType  # 1
+"""It holds."""
+CONTROL_STATUS_PROPOSED: ControlStatus.ValueType  # 2
+"""It is proposed."""
+CONTROL_STATUS_EXPECTED: ControlStatus.ValueType  # 3
+"""It is settled and not in force yet."""
+Global___ControlStatus: _TypeAlias = ControlStatus  # noqa: Y015
+
+class _ControlResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ControlResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ControlResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTROL_RESULT_UNSPECIFIED: _ControlResult.ValueType  # 0
+    """Not used."""
+    CONTROL_RESULT_EVIDENCED: _ControlResult.ValueType  # 1
+    """What it asks for stands there."""
+    CONTROL_RESULT_NOT_EVIDENCED: _ControlResult.ValueType  # 2
+    """Nothing, or not enough, stands in these entries, or it rests on a check that a server does not make of itself."""
+    CONTROL_RESULT_FAILED: _ControlResult.ValueType  # 3
+    """Something stands there that may not, or is missing that has to be there."""
+    CONTROL_RESULT_ORGANISATIONAL: _ControlResult.ValueType  # 4
+    """People do it; no log of this system shows it."""
+    CONTROL_RESULT_UNSUPPORTED: _ControlResult.ValueType  # 5
+    """This system writes no evidence of it."""
+
+class ControlResult(_ControlResult, metaclass=_ControlResultEnumTypeWrapper):
+    """What entries say to a control."""
+
+CONTROL_RESULT_UNSPECIFIED: ControlResult.ValueType  # 0
+"""Not used."""
+CONTROL_RESULT_EVIDENCED: ControlResult.ValueType  # 1
+"""What it asks for stands there."""
+CONTROL_RESULT_NOT_EVIDENCED: ControlResult.ValueType  # 2
+"""Nothing, or not enough, stands in these entries, or it rests on a check that a server does not make of itself."""
+CONTROL_RESULT_FAILED: ControlResult.ValueType  # 3
+"""Something stands there that may not, or is missing that has to be there."""
+CONTROL_RESULT_ORGANISATIONAL: ControlResult.ValueType  # 4
+"""People do it; no log of this system shows it."""
+CONTROL_RESULT_UNSUPPORTED: ControlResult.ValueType  # 5
+"""This system writes no evidence of it."""
+Global___ControlResult: _TypeAlias = ControlResult  # noqa: Y015
+
 @_typing.final
 class ExportRequest(_message.Message):
     """What to export."""
@@ -1115,3 +1179,166 @@ class ReconcileUsageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReconcileUsageResponse: _TypeAlias = ReconcileUsageResponse  # noqa: Y015
+
+@_typing.final
+class EvaluateControlsRequest(_message.Message):
+    """Which entries are asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Entries before this time; to the end otherwise."""
+
+    def __init__(
+        self,
+        *,
+        to: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateControlsRequest: _TypeAlias = EvaluateControlsRequest  # noqa: Y015
+
+@_typing.final
+class EvaluateControlsResponse(_message.Message):
+    """Progress, or a control."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Progress(_message.Message):
+        """Output only. How far it is."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ENTRIES_FIELD_NUMBER: _builtins.int
+        TOTAL_FIELD_NUMBER: _builtins.int
+        entries: _builtins.int
+        """Output only. Entries looked at."""
+        total: _builtins.int
+        """Output only. Entries to look at, those before the period too."""
+        def __init__(
+            self,
+            *,
+            entries: _builtins.int = ...,
+            total: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "total", b"total"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Control(_message.Message):
+        """Output only. A control and what was found."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CONTROL_ID_FIELD_NUMBER: _builtins.int
+        REFERENCE_FIELD_NUMBER: _builtins.int
+        REQUIREMENT_FIELD_NUMBER: _builtins.int
+        STATUS_FIELD_NUMBER: _builtins.int
+        AS_OF_FIELD_NUMBER: _builtins.int
+        WORDING_FROM_MEMORY_FIELD_NUMBER: _builtins.int
+        RESULT_FIELD_NUMBER: _builtins.int
+        MET_FIELD_NUMBER: _builtins.int
+        FAILED_FIELD_NUMBER: _builtins.int
+        UNDECIDED_FIELD_NUMBER: _builtins.int
+        EVIDENCE_FIELD_NUMBER: _builtins.int
+        FAILURES_FIELD_NUMBER: _builtins.int
+        CHECKS_FIELD_NUMBER: _builtins.int
+        NOTE_FIELD_NUMBER: _builtins.int
+        LIMITS_FIELD_NUMBER: _builtins.int
+        control_id: _builtins.str
+        """Output only. Its id in the matrix."""
+        reference: _builtins.str
+        """Output only. Where the requirement stands."""
+        requirement: _builtins.str
+        """Output only. The requirement, in our words."""
+        status: Global___ControlStatus.ValueType
+        """Output only. How it stands."""
+        as_of: _builtins.str
+        """Output only. The day on which that was looked at, as YYYY-MM-DD."""
+        wording_from_memory: _builtins.bool
+        """Output only. Whether the wording is from memory and has to be confirmed."""
+        result: Global___ControlResult.ValueType
+        """Output only. What the entries say."""
+        met: _builtins.int
+        """Output only. Entries that speak for it."""
+        failed: _builtins.int
+        """Output only. Entries that speak against it."""
+        undecided: _builtins.int
+        """Output only. Entries of which it cannot be told."""
+        note: _builtins.str
+        """Output only. Why there is no evidence of it; empty otherwise."""
+        limits: _builtins.str
+        """Output only. What the evidence does not show; empty for nothing to be said."""
+        @_builtins.property
+        def evidence(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Output only. Indexes of the first entries that speak for it, at most five."""
+
+        @_builtins.property
+        def failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Output only. Indexes of the first entries that speak against it, at most five."""
+
+        @_builtins.property
+        def checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Output only. Checks of the offline verifier that it rests on as well; a bundle is verified with these."""
+
+        def __init__(
+            self,
+            *,
+            control_id: _builtins.str = ...,
+            reference: _builtins.str = ...,
+            requirement: _builtins.str = ...,
+            status: Global___ControlStatus.ValueType = ...,
+            as_of: _builtins.str = ...,
+            wording_from_memory: _builtins.bool = ...,
+            result: Global___ControlResult.ValueType = ...,
+            met: _builtins.int = ...,
+            failed: _builtins.int = ...,
+            undecided: _builtins.int = ...,
+            evidence: _abc.Iterable[_builtins.int] | None = ...,
+            failures: _abc.Iterable[_builtins.int] | None = ...,
+            checks: _abc.Iterable[_builtins.str] | None = ...,
+            note: _builtins.str = ...,
+            limits: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "checks", b"checks", "control_id", b"control_id", "evidence", b"evidence", "failed", b"failed", "failures", b"failures", "limits", b"limits", "met", b"met", "note", b"note", "reference", b"reference", "requirement", b"requirement", "result", b"result", "status", b"status", "undecided", b"undecided", "wording_from_memory", b"wording_from_memory"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    CONTROL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___EvaluateControlsResponse.Progress:
+        """Output only. How far it is."""
+
+    @_builtins.property
+    def control(self) -> Global___EvaluateControlsResponse.Control:
+        """Output only. The next control."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___EvaluateControlsResponse.Progress | None = ...,
+        control: Global___EvaluateControlsResponse.Control | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "control"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___EvaluateControlsResponse: _TypeAlias = EvaluateControlsResponse  # noqa: Y015

@@ -80,6 +80,11 @@ class ReportServiceStub:
                 request_serializer=attending_dot_v1_dot_report__pb2.DownloadReportRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_report__pb2.DownloadReportResponse.FromString,
                 _registered_method=True)
+        self.EvaluateControls = channel.unary_stream(
+                '/attending.v1.ReportService/EvaluateControls',
+                request_serializer=attending_dot_v1_dot_report__pb2.EvaluateControlsRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.EvaluateControlsResponse.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer:
@@ -150,6 +155,13 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EvaluateControls(self, request, context):
+        """Required. Streams what the entries of a period say to each control of the matrix, in its order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +209,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.DownloadReport,
                     request_deserializer=attending_dot_v1_dot_report__pb2.DownloadReportRequest.FromString,
                     response_serializer=attending_dot_v1_dot_report__pb2.DownloadReportResponse.SerializeToString,
+            ),
+            'EvaluateControls': grpc.unary_stream_rpc_method_handler(
+                    servicer.EvaluateControls,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.EvaluateControlsRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.EvaluateControlsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +460,33 @@ class ReportService:
             '/attending.v1.ReportService/DownloadReport',
             attending_dot_v1_dot_report__pb2.DownloadReportRequest.SerializeToString,
             attending_dot_v1_dot_report__pb2.DownloadReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateControls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/attending.v1.ReportService/EvaluateControls',
+            attending_dot_v1_dot_report__pb2.EvaluateControlsRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.EvaluateControlsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,8 @@ class ReportServiceStub:
     """
     DownloadReport: _grpc.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]
     """Required. Streams a file of a report; that it was given is on record before."""
+    EvaluateControls: _grpc.UnaryStreamMultiCallable[_report_pb2.EvaluateControlsRequest, _report_pb2.EvaluateControlsResponse]
+    """Required. Streams what the entries of a period say to each control of the matrix, in its order."""
 
 @_typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -79,6 +81,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
     DownloadReport: _aio.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]  # type: ignore[assignment]
     """Required. Streams a file of a report; that it was given is on record before."""
+    EvaluateControls: _aio.UnaryStreamMultiCallable[_report_pb2.EvaluateControlsRequest, _report_pb2.EvaluateControlsResponse]  # type: ignore[assignment]
+    """Required. Streams what the entries of a period say to each control of the matrix, in its order."""
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     """Signed evidence to take away."""
@@ -156,5 +160,13 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_report_pb2.DownloadReportResponse], _abc.AsyncIterator[_report_pb2.DownloadReportResponse]]:
         """Required. Streams a file of a report; that it was given is on record before."""
+
+    @_abc_1.abstractmethod
+    def EvaluateControls(
+        self,
+        request: _report_pb2.EvaluateControlsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_report_pb2.EvaluateControlsResponse], _abc.AsyncIterator[_report_pb2.EvaluateControlsResponse]]:
+        """Required. Streams what the entries of a period say to each control of the matrix, in its order."""
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

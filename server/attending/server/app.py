@@ -32,6 +32,7 @@ from attending.server.errors import ConfigurationError
 from attending.server.limits.rates import Rates
 from attending.server.people.present import Present
 from attending.server.phi.access import PhiAccess
+from attending.server.shipped import package_policies
 from attending.server.tls import Tls
 
 log = structlog.get_logger()
@@ -260,10 +261,3 @@ def authorization_folder(config: Config | None = None) -> Path:
     if config is not None and config.policies.authorization is not None:
         return config.policies.authorization
     return package_policies() / "authorization"
-
-
-def package_policies() -> Path:
-    """`policies/` as installed beside this package, or at the root of a source checkout."""
-    here = Path(__file__).resolve().parent
-    installed = here / "policies"
-    return installed if installed.is_dir() else here.parents[2] / "policies"

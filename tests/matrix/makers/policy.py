@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from attending.guardrails.policy.load import content_hash
-from attending.server.app import package_policies
+from attending.server.shipped import package_policies
 from attending.v1 import policy_pb2
 
 from tests.e2e.configured_server import SPARE_POLICY

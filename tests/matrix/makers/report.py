@@ -77,3 +77,8 @@ def reconcile(_things: Things) -> list[Message]:
         report_pb2.ReconcileUsageRequest(open=opening),
         report_pb2.ReconcileUsageRequest(records=report_pb2.ReconcileUsageRequest.Records(records=[record])),
     ]
+
+
+@maker("ReportService/EvaluateControls", "auditor", own=True)
+def evaluate_controls(_things: Things) -> report_pb2.EvaluateControlsRequest:
+    return report_pb2.EvaluateControlsRequest()

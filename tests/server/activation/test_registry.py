@@ -15,13 +15,13 @@ from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.activation.registry import Registry
 from attending.server.activation.standing import KNOWLEDGE
-from attending.server.app import package_policies
 from attending.server.auth.principal import Principal
 from attending.server.errors import AttendingError
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
+from attending.server.shipped import package_policies
 
 from tests.server.inference.conftest import (
     CALLER,

@@ -20,12 +20,13 @@ from attending.server import projections
 from attending.server.activation.registry import Registry, Served
 from attending.server.activation.reload import Reloader
 from attending.server.activation.serving import Generation, Serving
-from attending.server.app import package_policies, resolve
+from attending.server.app import resolve
 from attending.server.auth.principal import Principal
 from attending.server.halt.switch import Switch
 from attending.server.inference.call import Caller
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
+from attending.server.shipped import package_policies
 from attending.v1 import policy_pb2, policy_pb2_grpc
 
 from tests.server.activation.test_registry import NAME, once, refused

@@ -59,7 +59,14 @@ OFFICE = READ_USERS | END_USERS | {"ProofUser", "ConfirmPasskeyCode"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
 READ_EXAMINATIONS = {"ListExceptions", "ListExaminations"}
 EXAMINE = READ_EXAMINATIONS | {"DisposeExceptions", "PrepareExamination", "SignExamination"}
-STAND_FOR_REPORTS = {"GetReport", "ListReports", "DownloadReport", "PrepareSignOff", "SignOffReport"}
+STAND_FOR_REPORTS = {
+    "EvaluateControls",
+    "GetReport",
+    "ListReports",
+    "DownloadReport",
+    "PrepareSignOff",
+    "SignOffReport",
+}
 REPORTS = STAND_FOR_REPORTS | {"CreateReport", "IssueReport", "ReconcileUsage"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations", "ListHazards"}

@@ -15,7 +15,6 @@ from attending.client import PeopleClient
 from attending.client.connection import Connection
 from attending.client.errors import translate
 from attending.ledger.entry import parse_entry
-from attending.server.app import package_policies
 from attending.server.auth.authenticate import Directory, HeldKey, Shown
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.certificate import read_certificate
@@ -31,6 +30,7 @@ from attending.server.config import IdentitySection
 from attending.server.errors import AttendingError, Unavailable
 from attending.server.people.component import build as build_people
 from attending.server.services.ledger import build as build_ledger
+from attending.server.shipped import package_policies
 from attending.v1 import identity_pb2, ledger_pb2
 
 from tests.server.auth.oidc_world import KeyServer, new_key

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from attending.server.app import package_policies
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
+from attending.server.shipped import package_policies
 
 
 @pytest.fixture

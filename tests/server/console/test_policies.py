@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Escalation, Policy
-from attending.server.app import package_policies
 from attending.server.console.policies import escalation_words, sign_off_words
+from attending.server.shipped import package_policies
 
 
 def test_when_it_is_escalated_and_to_whom() -> None:

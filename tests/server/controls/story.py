@@ -326,9 +326,29 @@ async def _as_others_write(month: Month, patient: str) -> None:
         "inference": "inf_1",
         "resources": ["AuditEvent", "Provenance"],
     }
+    counts = ("outside_period", "matched_by_tokens", "unanswered", "bypassed", "differing", "missing")
+    compared = {
+        "provider": "acme",
+        "from": "2026-11-01T00:00:00.000000Z",
+        "to": "2026-12-01T00:00:00.000000Z",
+        "file_sha256": "ab" * 32,
+        "tree_size": 1,
+        "records": 2,
+        "matched": 2,
+        "calls": 2,
+        **dict.fromkeys(counts, 0),
+    }
+    suspended = {
+        "until": "2027-01-01T00:00:00.000000Z",
+        "approved_by": "saida",
+        "suspension": "sus_" + "0" * 24,
+        "agency": "law_enforcement",
+        "form": "written",
+    }
     entries = [
         PendingEntry("access.disclosed", "disclosed/ehr/inf_1/1", "system:srv-test", patient, given),
-        PendingEntry("inference.reconciled", "inf_1", "system:srv-test", None, {}),
+        PendingEntry("disclosure.suspended", f"suspension/{patient}", "human:priya", patient, suspended),
+        PendingEntry("usage.reconciled", "usage", "human:audrey", None, compared),
     ]
     await month.gate.ledger.append(TENANT, entries)
 

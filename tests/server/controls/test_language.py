@@ -11,7 +11,7 @@ import pytest
 import yaml
 from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.verify.report import CHECKS, CheckResult, Report, Status
-from attending.server.controls.evaluation import Evaluated, Result, evaluate
+from attending.server.controls.evaluation import Evaluated, Evaluation, Result, evaluate
 from attending.server.controls.matrix import load_matrix
 from attending.server.errors import ConfigurationError
 from hypothesis import given, settings
@@ -292,3 +292,42 @@ def test_whatever_a_body_holds_the_matrix_gives_a_result(
     matrix = load_matrix(Path(__file__).resolve().parents[3] / "policies" / "controls")
     assert len(evaluate(matrix, entries, PASSED)) == len(list(matrix))
     assert evaluate(matrix, entries, PASSED) == evaluate(matrix, entries, PASSED)
+
+
+def test_what_came_before_a_period_may_be_rested_on_and_counts_for_nothing(tmp_path: Path) -> None:
+    rules = [
+        {"each": "review.signed", "preceded_by": "key.enrolled", "join": "body.key_id"},
+        {
+            "each": "incident.opened",
+            "followed_by": "incident.closed",
+            "within": {"days": 1},
+            "optional": True,
+        },
+        {"regularly": "examination.signed", "every": {"minutes": 1}},
+    ]
+    matrix = load_matrix(written(tmp_path / "m", row(rules)))
+    log = LogBuilder()
+    log.append("key.enrolled", "k", {"key_id": "a"})
+    log.append("incident.opened", "i", {})
+    log.append("examination.signed", "e", {})
+    log.append("review.signed", "s", {"key_id": "a"})
+    log.append("examination.signed", "e", {})
+    entries = [parse_entry(data) for data in log.entries]
+
+    def judged(context: list[Entry], period: list[Entry]) -> Evaluated:
+        evaluation = Evaluation(matrix)
+        for entry in context:
+            evaluation.context(entry)
+        for entry in period:
+            evaluation.visit(entry)
+        [one] = evaluation.result(PASSED)
+        return one
+
+    known = judged(entries[:3], entries[3:])
+    assert (known.result, known.met, known.failed, known.undecided) == (Result.EVIDENCED, 2, 0, 0)
+    # Some of what came before, as a bundle of a period brings it.
+    assert judged(entries[:1], entries[3:]).result is Result.EVIDENCED
+    unknown = judged([], entries[3:])
+    assert (unknown.result, unknown.undecided) == (Result.NOT_EVIDENCED, 1)
+    nothing = judged(entries, [])
+    assert (nothing.result, nothing.met, nothing.failed) == (Result.NOT_EVIDENCED, 0, 0)

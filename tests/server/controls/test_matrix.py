@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from attending.ledger.entry import Entry
 from attending.ledger.verify.report import CHECKS, CheckResult, Report, Status
-from attending.server.app import package_policies
 from attending.server.controls.evaluation import Evaluated, Result, evaluate
 from attending.server.controls.listing import markdown
 from attending.server.controls.matrix import Entries, Matrix, Nothing, Organisational, load_matrix
+from attending.server.shipped import package_policies
 
 from tests.server.controls.mutants import field, later, mutants
 from tests.server.controls.story import good_month, long_life

@@ -15,12 +15,12 @@ from attending.guardrails.policy.load import PolicySet
 from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.activation.registry import Registry
-from attending.server.app import package_policies
 from attending.server.auth.principal import Principal
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.database import ledger_config
 from attending.server.doctor.check import Site, State
 from attending.server.idempotency import Once
+from attending.server.shipped import package_policies
 
 from tests.server.doctor.sites import NOW, PEOPLE, identity, look, reasons, site, with_entries
 

@@ -24,7 +24,6 @@ from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
 from attending.server.activation.registry import Registry
 from attending.server.activation.serving import Generation, Serving
-from attending.server.app import package_policies
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
 from attending.server.inference.call import Caller
@@ -35,6 +34,7 @@ from attending.server.prompts.registry import PromptRegistry
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderReply, ProviderRequest
 from attending.server.providers.terms import Terms
+from attending.server.shipped import package_policies
 from attending.server.wire.request import InferCall, RecordCall, RequestContext
 
 from tests.derived import not_derived

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from attending.guardrails.policy.load import PolicySet
-from attending.server.app import package_policies
 from attending.server.errors import ConfigurationError
 from attending.server.inference.active import require_supported
+from attending.server.shipped import package_policies
 
 
 @pytest.mark.parametrize(

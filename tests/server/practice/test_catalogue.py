@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from attending.guardrails.guard import Guard
 from attending.guardrails.policy.decide import decide
-from attending.server.app import package_policies
 from attending.server.practice.catalogue import Catalogue, PracticeItem, load_catalogue
+from attending.server.shipped import package_policies
 from pydantic import ValidationError
 
 ITEMS = load_catalogue().items_in_order

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.server import projections
-from attending.server.app import authorization_folder, package_policies
+from attending.server.app import authorization_folder
 from attending.server.auth.attempts import Attempts
 from attending.server.auth.authorize import Authorizer
 from attending.server.auth.authorize import PolicySet as Authorization
@@ -23,6 +23,7 @@ from attending.server.practice.newcomers import Newcomers
 from attending.server.practice.opening import Openings
 from attending.server.practice.seeding import Seeding
 from attending.server.review.desk import Desk
+from attending.server.shipped import package_policies
 
 from tests.ledger.engine.postgres import fresh_database, prepared_cluster
 from tests.postgres_cluster import Cluster

@@ -15,7 +15,6 @@ from attending.guardrails.policy.schema import BreakGlass, Sampling
 from attending.ledger.errors import KeyStoreUnavailable, LedgerError, StoreUnavailable, SubjectErased
 from attending.ledger.practice import DEBRIEFED, UNDELIVERABLE
 from attending.ledger.review_signature import sign_statement
-from attending.server.app import package_policies
 from attending.server.clock import parse
 from attending.server.config import NoticesSection
 from attending.server.errors import AttendingError, NotFound
@@ -31,6 +30,7 @@ from attending.server.practice.debrief import debrief_of
 from attending.server.recall.desk import Recalls
 from attending.server.review.preparation import Rejection
 from attending.server.review.queue import Wanted
+from attending.server.shipped import package_policies
 
 from tests.server.inference.conftest import CALLER, TENANT, key
 from tests.server.practice.conftest import PLANTED, POLICY, Put, Room

@@ -16,12 +16,12 @@ from attending.guardrails.pool import GuardError
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import LedgerError, StoreUnavailable
 from attending.ledger.verify.activations import KNOWLEDGE
-from attending.server.app import package_policies
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.states import State
 from attending.server.recall.desk import Recalls
 from attending.server.recall.rejudging import Rejudging
 from attending.server.recall.worklist import REJUDGED, Worklist
+from attending.server.shipped import package_policies
 
 from tests.server.inference.conftest import (
     CALLER,

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.review_signature import sign_statement
-from attending.server.app import package_policies
 from attending.server.errors import AttendingError, InvalidRequest
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.states import State
@@ -19,6 +18,7 @@ from attending.server.review.enrolment import enrol_keys
 from attending.server.review.preparation import Preparation, Rejection
 from attending.server.review.queue import Wanted
 from attending.server.services.review import ReviewService
+from attending.server.shipped import package_policies
 from attending.v1 import common_pb2, review_pb2
 
 from tests.server.inference.conftest import TENANT, key

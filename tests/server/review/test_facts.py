@@ -19,13 +19,13 @@ from attending.guardrails.policy.load import PolicySet
 from attending.ledger.entry import Entry
 from attending.ledger.review_signature import sign_statement
 from attending.server.activation.serving import Generation
-from attending.server.app import package_policies
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound
 from attending.server.inference.states import State
 from attending.server.oversight.figures import Oversight
 from attending.server.review import facts, missing
 from attending.server.review.facts import Added, contexts, contradictions, facts_payload, load_facts, together
 from attending.server.review.item import Item
+from attending.server.shipped import package_policies
 from hypothesis import given
 from hypothesis import strategies as st
 

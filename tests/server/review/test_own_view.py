@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from attending.guardrails.policy.load import PolicySet
-from attending.server.app import package_policies
 from attending.server.errors import AttendingError
 from attending.server.review.queue import Wanted
 from attending.server.services.review import ReviewService
+from attending.server.shipped import package_policies
 from attending.v1 import common_pb2, review_pb2
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key

@@ -22,11 +22,11 @@ from typing import Any, TypeVar
 
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.review_signature import sign_statement
-from attending.server.app import package_policies
 from attending.server.errors import AttendingError
 from attending.server.inference.states import State
 from attending.server.review.enrolment import enrol_keys
 from attending.server.review.preparation import Rejection
+from attending.server.shipped import package_policies
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule

@@ -9,11 +9,11 @@ import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.entry import Entry
 from attending.server.activation.serving import Generation
-from attending.server.app import package_policies
 from attending.server.errors import Aborted, FailedPrecondition, PermissionDenied
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.states import State
 from attending.server.review.desk import Desk
+from attending.server.shipped import package_policies
 
 from tests.server.inference.conftest import TENANT, failed_checks
 from tests.server.review.conftest import Ward

@@ -19,12 +19,13 @@ from attending.guardrails.pool import GuardStartError
 from attending.server.activation.registry import Registry
 from attending.server.activation.reload import Reloader
 from attending.server.activation.serving import Generation, Serving
-from attending.server.app import App, Component, package_policies
+from attending.server.app import App, Component
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.practice.mark import Marks
 from attending.server.services.ledger import build as build_ledger
 from attending.server.services.policy import build as build_policy
+from attending.server.shipped import package_policies
 from attending.v1 import policy_pb2, policy_pb2_grpc
 
 from tests.server.inference.conftest import FakeChecker

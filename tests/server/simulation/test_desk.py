@@ -18,8 +18,8 @@ from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
 from attending.guardrails.pool import GuardStartError
 from attending.ledger.errors import StoreUnavailable
-from attending.server.app import package_policies
 from attending.server.errors import AttendingError
+from attending.server.shipped import package_policies
 from attending.server.simulation import desk as desks
 from attending.server.simulation import draft as drafting
 from attending.server.simulation.desk import PREFIX, Simulation, Simulations

@@ -17,9 +17,9 @@ from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
 from attending.ledger.keys import KeyFolder
 from attending.ledger.store.read_only import open_read_only
-from attending.server.app import package_policies
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
+from attending.server.shipped import package_policies
 from attending.server.simulation import replay as replaying
 from attending.server.simulation.kept import StateError, load_state, save_state
 from attending.server.simulation.period import Period, period

@@ -50,6 +50,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.LedgerService/GetCompleteness": "getCompleteness",
     "/attending.v1.ReportService/Export": "export",
     "/attending.v1.ReportService/CreateReport": "createReport",
+    "/attending.v1.ReportService/EvaluateControls": "evaluateControls",
     "/attending.v1.ReportService/GetReport": "getReport",
     "/attending.v1.ReportService/ListReports": "listReports",
     "/attending.v1.ReportService/PrepareSignOff": "prepareSignOff",

@@ -62,7 +62,7 @@ def check(
     1 when a line could not be read: its line of output holds an `error`, and the others are checked all the same.
     """
     from attending.guardrails.offline import run_check
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     different_files(in_path, out_path)
     checked_pack(knowledge_path)

@@ -17,10 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_FOLDER = Path("attending-data")
 
 
-def connection_options(default_identity: str, *, anonymous: bool = False) -> Callable[[F], F]:
+def connection_options(
+    default_identity: str, *, anonymous: bool = False, offline_with: str | None = None
+) -> Callable[[F], F]:
     """Decorates a command so that it is called with `connection`, made from its options.
 
-    `anonymous` says that the command also works without a credential.
+    `anonymous` says that the command also works without a credential. Where the parameter `offline_with` is given, no
+    server is asked: the connection is None.
     """
 
     def decorate(command: F) -> F:
@@ -60,8 +63,11 @@ def connection_options(default_identity: str, *, anonymous: bool = False) -> Cal
             log_key: str | None,
             **kwargs: Any,
         ) -> Any:
-            kwargs["connection"] = _connection(
-                data, identity, server, ca, token_file, cert, cert_key, log_key, anonymous
+            offline = offline_with is not None and kwargs.get(offline_with) is not None
+            kwargs["connection"] = (
+                None
+                if offline
+                else _connection(data, identity, server, ca, token_file, cert, cert_key, log_key, anonymous)
             )
             return command(*args, **kwargs)
 

@@ -52,7 +52,7 @@ def deid(
     its reason instead, and exit code 1.
     """
     from attending.guardrails.offline import run_deid
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     different_files(in_path, out_path)
     checked_pack(knowledge_path)

@@ -56,6 +56,11 @@ class Evaluated:
     """Each check of the verifier that it rests on, with its status; `not_run` where no bundle was verified."""
 
     @property
+    def counted(self) -> bool:
+        """Whether it is entries that were counted."""
+        return isinstance(self.control.evidence, Entries)
+
+    @property
     def note(self) -> str:
         """Why there is no more to be said, in words; empty where the numbers say it."""
         evidence = self.control.evidence
@@ -97,6 +102,8 @@ class Evaluation:
         self._first: Entry | None = None
         self._last: Entry | None = None
         self._gaps = False
+        self._context: tuple[Entry, Entry] | None = None
+        self._context_gaps = False
 
     def _add(self, name: str, rule: Any) -> None:
         if name in self._evaluators:
@@ -109,22 +116,47 @@ class Evaluation:
         """Takes the next entry. Never raises, whatever its body holds."""
         if self._last is not None and entry.index != self._last.index + 1:
             self._gaps = True
-        self._first, self._last = self._first or entry, entry
+        if self._first is None:
+            self._begin(entry)
+        self._last = entry
         for evaluator in self._by_type.get(entry.type, ()):
             evaluator.visit(entry)
+
+    def context(self, entry: Entry) -> None:
+        """Takes an entry from before those that are judged, in log order and before any of them: it counts for nothing,
+        and may be what one of them rests on.
+        """
+        first, last = self._context or (entry, entry)
+        self._context_gaps |= entry.index > 0 if self._context is None else entry.index != last.index + 1
+        self._context = first, entry
+        for evaluator in self._by_type.get(entry.type, ()):
+            evaluator.visit(entry)
+
+    def _begin(self, entry: Entry | None) -> None:
+        """Whether everything before the first entry that is judged was shown is known now."""
+        self._first = entry
+        if self._context is not None:
+            if entry is not None:
+                self._context_gaps |= entry.index != self._context[1].index + 1
+            for evaluator in self._evaluators.values():
+                evaluator.begin(complete=not self._context_gaps)
 
     def result(self, report: Report | None = None) -> tuple[Evaluated, ...]:
         """Every control with its result, in the order of the matrix. Called once.
 
         `report` is the verifier's over the same entries; without it no control that rests on a check is evidenced.
         """
-        first, last = self._first, self._last
+        if self._first is None:
+            self._begin(None)
+        first, last = self._first, self._last or (self._context and self._context[1])
+        known = self._context is not None and not self._context_gaps
+        start = self._context[0] if self._context is not None and known else first
         extent = Extent(
-            whole=first is not None and first.index == 0 and not self._gaps,
+            whole=start is not None and start.index == 0 and not self._gaps,
             gaps=self._gaps,
-            first_time="" if first is None else first.time,
+            first_time="" if start is None else start.time,
             last_time="" if last is None else last.time,
-            first_index=0 if first is None else first.index,
+            first_index=0 if start is None else start.index,
         )
         outcomes = {name: one.outcome(extent) for name, one in self._evaluators.items()}
         statuses = {} if report is None else _statuses(report)

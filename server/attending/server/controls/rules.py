@@ -43,7 +43,7 @@ class Extent:
     """What is known of the entries that were shown."""
 
     whole: bool
-    """From the log's first entry on, without a gap."""
+    """From the log's first entry on, context included, without a gap."""
     gaps: bool
     first_time: str
     last_time: str
@@ -83,6 +83,14 @@ class Evaluator:
     def visit(self, entry: Entry) -> None:
         """Looks at one entry of its types. Never raises, whatever the body holds."""
         raise NotImplementedError
+
+    def begin(self, *, complete: bool) -> None:
+        """What was shown so far was context: it may be rested on, and counts for nothing. `complete` where that is
+        everything from the log's first entry on.
+        """
+        self._applies = self._met = self._failed = 0
+        self._evidence.clear()
+        self._failures.clear()
 
     def outcome(self, extent: Extent) -> Outcome:
         """What was found. Called once."""
@@ -216,6 +224,11 @@ class _EachFollowed(Evaluator):
             own = None if self._differ is None else self._differ(entry)
             self._waiting.setdefault(key, []).append((entry.index, by, own))
 
+    def begin(self, *, complete: bool) -> None:
+        super().begin(complete=complete)
+        # Who waits since before is of the period before.
+        self._waiting.clear()
+
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._failed:
             return self._open()
@@ -266,6 +279,11 @@ class _EachPreceded(Evaluator):
             if value is not _ABSENT and value not in known and len(known) < 2:
                 self._seen[key] = (*known, value)
 
+    def begin(self, *, complete: bool) -> None:
+        super().begin(complete=complete)
+        self._missing.clear()
+        self._missing_total = 0
+
     def _precedes(self, entry: Entry, key: object) -> bool:
         known = self._seen.get(key)
         if known is None or self._differ is None:
@@ -314,6 +332,8 @@ class _Regularly(Evaluator):
         self.types = _types(rule.regularly)
         self._last: Entry | None = None
         self._first: Entry | None = None
+        self._begun = False
+        """Whether there was one before those that are judged: then their beginning is none."""
 
     def visit(self, entry: Entry) -> None:
         if not self._is(entry):
@@ -325,13 +345,20 @@ class _Regularly(Evaluator):
             self._hold(entry.index)
         self._first, self._last = self._first or entry, entry
 
+    def begin(self, *, complete: bool) -> None:
+        super().begin(complete=complete)
+        if not complete:
+            # The last one that was shown need not be the last one.
+            self._first = self._last = None
+        self._begun = self._last is not None
+
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps:
             return self._open()
         if self._last is not None and self._late(self._last.time, extent.last_time):
             self._fail(self._last.index)
         until = extent.last_time if self._first is None else self._first.time
-        if extent.whole and extent.first_time and self._late(extent.first_time, until):
+        if extent.whole and not self._begun and extent.first_time and self._late(extent.first_time, until):
             self._fail(extent.first_index if self._first is None else self._first.index)
         return self._found(0)
 

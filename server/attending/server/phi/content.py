@@ -98,6 +98,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.LedgerService/GetCompleteness": GivesNone("numbers of events, and names of emitters"),
     "/attending.v1.ReportService/Export": Gives(("access.exported",), "purpose"),
     "/attending.v1.ReportService/CreateReport": _REPORT,
+    "/attending.v1.ReportService/EvaluateControls": GivesNone("counts and indexes of entries"),
     "/attending.v1.ReportService/GetReport": _REPORT,
     "/attending.v1.ReportService/ListReports": _REPORT,
     "/attending.v1.ReportService/PrepareSignOff": _REPORT,

@@ -62,8 +62,10 @@ def pairs(
     }
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], size: float = 8.5) -> Block:
-    """Rows of cells; a cell longer than three of its column's lines is clipped."""
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[object]], size: float = 8.5, *, lines: int = 3
+) -> Block:
+    """Rows of cells; a cell longer than so many of its column's lines is clipped."""
     return {
         "kind": "table",
         "size": size,
@@ -73,7 +75,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]], size: flo
         ],
         "rows": [
             [
-                folded(clipped(str(cell), 3 * column.characters), column.characters, mono=column.mono)
+                folded(clipped(str(cell), lines * column.characters), column.characters, mono=column.mono)
                 for cell, column in zip(row, columns, strict=True)
             ]
             for row in rows

@@ -1,4 +1,6 @@
-"""The sections of a regulator report: completeness, systems in use, decisions, people, checks, exceptions, privacy."""
+"""The sections of a regulator report: completeness, systems in use, decisions, people, checks, exceptions, privacy,
+and the control matrix.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any, Final
 from attending.ledger.entry import Entry
 from attending.ledger.verify.tally import label
 from attending.server.reports.blocks import Block, Column, bars, heading, pairs, table, text
+from attending.server.reports.control_matrix import control_matrix
 from attending.server.reports.source import MOST_LINES, Source
 
 _DECIDED: Final = (
@@ -51,6 +54,7 @@ def sections(source: Source) -> Iterable[Block]:
     yield from _exceptions(source)
     yield from _incidents(found.incidents, found.incidents_total, figures)
     yield from _privacy(figures)
+    yield from control_matrix(source)
 
 
 def _completeness(figures: Mapping[str, Any]) -> Iterable[Block]:

@@ -1,4 +1,4 @@
-"""ReportService: bundles as a stream with progress, and reports from the asking to the issue."""
+"""ReportService: bundles as a stream with progress, reports from the asking to the issue, and the control matrix."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from attending.server import clock
 from attending.server.auth.actions import DISCLOSE_PAYLOADS
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import current_principal
+from attending.server.controls.over_log import LogControls
 from attending.server.errors import InvalidRequest
 from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import OF_EXPORT, Purpose
@@ -29,6 +30,7 @@ from attending.server.reports.particulars import Kind
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
+from attending.server.services.controls import control_message
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.server.services.usage import UsageComparisons
@@ -72,6 +74,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         self._exporter = exporter
         self._reports = desk
         self._usage = usage
+        self._controls = LogControls(ledger)
         self._left: set[asyncio.Task[None]] = set()
 
     async def drain(self) -> None:
@@ -230,6 +233,30 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
     ) -> report_pb2.ReconcileUsageResponse:
         assert self._usage is not None
         return await self._usage.reconcile(requests)
+
+    # -- controls --------------------------------------------------------------------------------------------
+
+    async def EvaluateControls(  # noqa: N802
+        self, request: report_pb2.EvaluateControlsRequest, context: Context
+    ) -> AsyncIterator[report_pb2.EvaluateControlsResponse]:
+        tenant = current_principal().tenant
+        order = ExportOrder(
+            from_time=_time(request, "from", "from"),
+            to_time=_time(request, "to", "to"),
+            inference_ids=(),
+            purpose="audit",
+            include_payloads=False,
+        )
+        plan = await self._exporter.plan(tenant, order)
+        async for found in self._controls.evaluate(tenant, plan.begin, plan.end):
+            match found:
+                case (int() as done, int() as total):
+                    yield report_pb2.EvaluateControlsResponse(
+                        progress=report_pb2.EvaluateControlsResponse.Progress(entries=done, total=total)
+                    )
+                case _:
+                    for one in found:
+                        yield control_message(one)
 
     @property
     def _desk(self) -> ReportDesk:

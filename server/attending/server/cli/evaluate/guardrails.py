@@ -94,7 +94,7 @@ def command(
     from attending.guardrails.evaluation import report
     from attending.guardrails.evaluation.labelled import LabelledSet, SetError
     from attending.guardrails.evaluation.measure import run_guard
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
     from attending.server.version import version
 
     if (labelled_set is None) == (set_name is None):

@@ -70,7 +70,7 @@ def command(
     from attending.guardrails.evaluation import hostile, report
     from attending.guardrails.evaluation.labelled import SetError
     from attending.guardrails.policy.load import PolicySet
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
     from attending.server.version import version
 
     try:

@@ -93,8 +93,8 @@ def _recall(
     if given.get("server"):
         click.echo(f"next: on the server's machine, what to recall: {again} --config FILE", err=as_json)
         return
-    from attending.server.app import package_policies
     from attending.server.cli.policy.simulate import simulate
+    from attending.server.shipped import package_policies
     from attending.server.simulation.run import Tried
 
     def show(recall: Recall) -> None:
@@ -131,8 +131,8 @@ def _wanted(
         wanted = _bytes(str(tables(pack).hash))
         return [(one, wanted) for one in client.activations().standings if not one.policy]
     if name is not None:
-        from attending.server.app import package_policies
         from attending.server.cli.policy.folders import policy_folders, policy_of
+        from attending.server.shipped import package_policies
 
         [folder] = policy_folders(policies_path or package_policies(), name)
         wanted = _bytes(policy_of(folder).policy.hash)

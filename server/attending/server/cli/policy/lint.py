@@ -34,7 +34,7 @@ def command(name: str | None, policies_path: Path | None, strict: bool, as_json:
     owner: a row milder than the default table, a review overdue, a hazard without a case.
     """
     from attending.guardrails.policy.lint import lint
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     today = datetime.now(UTC).date()
     errors = warnings = 0

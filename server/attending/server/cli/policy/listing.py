@@ -19,7 +19,7 @@ from attending.server.cli.policy.folders import folder_option, json_option
 def command(policies_path: Path | None, as_json: bool) -> None:
     """List the active policies of a folder with version, audience, mode and content hash."""
     from attending.guardrails.policy.load import PolicySet
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     folder = policies_path or package_policies()
     with errors_explained(folder):

@@ -20,9 +20,9 @@ from attending.server.cli.policy.folders import AUTHORIZATION, folder_option, js
 @json_option
 def command(policies_path: Path | None, as_json: bool) -> None:
     """Print which role may make which call, and which authorisation policy decides it, as Markdown."""
-    from attending.server.app import package_policies
     from attending.server.auth.authorize import PolicySet
     from attending.server.auth.matrix import markdown, rows
+    from attending.server.shipped import package_policies
 
     folder = (policies_path or package_policies()) / AUTHORIZATION
     with errors_explained(folder):

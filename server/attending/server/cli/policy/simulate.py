@@ -77,7 +77,7 @@ def command(
     """
     if (against is None) == (lines is None):
         raise CommandError("say what to simulate over", "give either --against or --file", Exit.USAGE)
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
     from attending.server.simulation.run import Tried, over_file
 
     folder = policies_path or package_policies()

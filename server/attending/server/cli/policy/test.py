@@ -43,7 +43,7 @@ def command(name: str | None, policies_path: Path | None, as_json: bool) -> int:
     A case asserts the decision, its reasons and how many checks failed. The hazard log's counts are made again: how
     many cases are examples of each hazard, and in how many its rail reported it. Exit code 1 when one does not hold.
     """
-    from attending.server.app import package_policies
+    from attending.server.shipped import package_policies
 
     folder = policies_path or package_policies()
     total = failed = 0
