@@ -250,10 +250,14 @@ def test_a_killed_trial_leaves_nothing(hospital: Hospital) -> None:
     size = len(hospital.log())
     with Client(server.connection("north", "safety_officer")) as officer:
         trials = simulation_pb2_grpc.SimulationServiceStub(officer._channel)
-        assert not begin().problems
-        until(lambda: newest().seen)
-        assert newest().state == simulation_pb2.SIMULATION_STATE_RUNNING
-        assert drafts(server)
+        while True:
+            assert not begin().problems
+            until(lambda: newest().seen)
+            # On a busy machine a trial may have ended by now: stopped, the server shows what the kill meets.
+            os.killpg(server.pid, signal.SIGSTOP)
+            if drafts(server):
+                break
+            os.killpg(server.pid, signal.SIGCONT)
         hospital.kill(server)
     assert drafts(server), "a kill leaves the draft until the next start"
     dead = server.pid
