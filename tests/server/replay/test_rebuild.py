@@ -77,6 +77,9 @@ async def _proposed(ward: Ward, patient: str) -> None:
     """Three released texts on the worklist: one is taken back, one needs no recall, one waits."""
     gate = ward.gate
     worklist = Worklist(gate.ledger, gate.changes, gate.clock)
+    put = {"by": "bootstrap", "installed_by": "configuration", "knowledge_hash": "1" * 64}
+    pack = PendingEntry("knowledge.activated", "knowledge", "system:srv-test", None, put)
+    activation = (await gate.ledger.append(TENANT, [pack], rows=rows_of_append([pack]))).first_index
     for name in ("proposed back", "proposed not", "proposed"):
         made = await gate.pipeline.infer(
             CALLER, infer_call(context=context("administrative-letter", subject_ref="MRN-1")), key(name)
@@ -87,7 +90,7 @@ async def _proposed(ward: Ward, patient: str) -> None:
             "now": "hold",
             "codes": ["interaction", "renal"],
             "deliveries": 0,
-            "activation": 3,
+            "activation": activation,
             "knowledge_hash": "1" * 64,
         }
         entry = PendingEntry("recall.proposed", made.inference_id, "system:srv-test", patient, body)
