@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -288,20 +289,28 @@ def test_only_a_report_is_sealed_and_only_once(report: Path, office: Office, tmp
     assert caught.value.reason == "REPORT_NOT_SEALABLE"
 
 
-def test_a_full_disk_leaves_no_file(report: Path, office: Office, tmp_path: Path) -> None:
-    """`/dev/full` in place of the disk: the first write to it fails."""
+def test_a_disk_that_ends_leaves_no_file(report: Path, office: Office, tmp_path: Path) -> None:
+    """A limit on the size of files, which real writes run into half-way."""
     folder = tmp_path / "out"
     folder.mkdir()
-    (folder / "sealed.pdf.part").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        sealed(office, report, folder / "sealed.pdf")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (report.stat().st_size // 2, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            sealed(office, report, folder / "sealed.pdf")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(folder.iterdir()) == []
 
 
-def test_what_a_crash_left_is_replaced(log: LogBuilder, report: Path, office: Office, tmp_path: Path) -> None:
-    (tmp_path / "sealed.pdf.part").write_bytes(b"half" * 200_000)
+def test_what_a_crash_left_is_in_nobody_s_way(
+    log: LogBuilder, report: Path, office: Office, tmp_path: Path
+) -> None:
+    left = tmp_path / "sealed.pdf.left.part"
+    left.write_bytes(b"half" * 200_000)
     sealed(office, report, tmp_path / "sealed.pdf")
     assert verified(log, tmp_path / "sealed.pdf", office.anchors).verdict is Status.PASSED
+    assert left.stat().st_size == 800_000
 
 
 def test_keys_that_do_not_fit_are_found_at_the_start(office: Office, tmp_path: Path) -> None:
