@@ -18,7 +18,7 @@ _ROOM_BYTES: Final = 4 << 30
 """A run of all tests holds less than half of it at once."""
 _LEFT_BYTES: Final = 4 << 30
 """What the processes of the tests need beside it."""
-_PREFIX: Final = "att-run-"
+_PREFIX: Final = "att-"
 _OF_THIS_RUN: Final = "ATTENDING_TEST_SCRATCH"
 """Names the folder to the processes that a run hands its tests to."""
 

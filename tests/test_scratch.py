@@ -13,7 +13,7 @@ from tests.scratch import remove_abandoned, scratch_folder
 def test_what_a_killed_run_left_goes_and_what_runs_stays(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    names = [f"att-run-{ended.pid}-a", f"att-run-{os.getpid()}-a", "att-run-notes", "other"]
+    names = [f"att-{ended.pid}-a", f"att-{os.getpid()}-a", "att-notes", "other"]
     for name in names:
         (tmp_path / name / "inside").mkdir(parents=True)
     remove_abandoned(tmp_path)

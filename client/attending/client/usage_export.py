@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, Final, NoReturn
 
 MOST_LINE_BYTES: Final = 1 << 20
 """Of one line, which may quote prompt and answer; these are dropped here and sent nowhere."""
+_MOST_CELL: Final = 100_000
+"""Characters: below what `csv` takes, which is a setting of the whole process."""
 MOST_IDS: Final = 4
 MOST_TOKENS: Final = 2**31 - 1
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}", re.ASCII)
@@ -192,6 +194,8 @@ def _rows(
                 continue
             if len(cells) != len(names):
                 raise UsageFileError(f"has {len(cells)} cells, the first row {len(names)}", at)
+            if max(map(len, cells)) > _MOST_CELL:
+                raise UsageFileError(f"has a cell of more than {_MOST_CELL} characters", at)
             yield at, dict(zip(names, cells, strict=True))
     except csv.Error:
         raise UsageFileError("is not CSV", at) from None

@@ -37,7 +37,7 @@ ALLOWED_KEYS: Final = frozenset(
             "logger",
         ),
         *("method", "origin", "owner", "policy", "policy_ids", "principal", "provider", "rail", "service"),
-        *("report", "target", "tenant", "ticket_id", "worker"),
+        *("report", "schedule", "target", "tenant", "ticket_id", "worker"),
         # enums, counts and places
         *(
             "code",

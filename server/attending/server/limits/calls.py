@@ -28,6 +28,7 @@ STREAMING_METHODS: Final = frozenset(
         "/attending.v1.ReportService/Export",
         "/attending.v1.ReportService/DownloadReport",
         "/attending.v1.ReportService/ReconcileUsage",
+        "/attending.v1.ReportService/EvaluateControls",
     }
 )
 

@@ -225,7 +225,7 @@ def test_refusals_are_one_line(site: Site, attending: Any, tmp_path: Path) -> No
         (["prove", 9, "--data", tmp_path], Exit.USAGE, "no ledger database"),
         (["prove", 9, "--data", site.data, "--log", "nope"], Exit.USAGE, "no log `nope`"),
         (["prove", 9, "--data", site.data, "--key", "x"], Exit.USAGE, "no verifier key"),
-        (["prove", 9, "--data", site.data, "--log", "system"], Exit.USAGE, "system.vkey"),
+        (["prove", 9, "--data", site.data, "--log", "system"], Exit.USAGE, "attending keys log"),
         (["prove", 9, "--tree", tmp_path], Exit.USAGE, "--key"),
         (["prove", 9, "--tree", tmp_path, "--key", site.key], Exit.FAILED, "TILE_MISSING"),
         (["prove", 9, "--tree", tmp_path, "--url", site.url], Exit.USAGE, "exclude each other"),
