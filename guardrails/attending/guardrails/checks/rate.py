@@ -21,10 +21,12 @@ _ROUNDED: Final = Decimal("1.1")
 
 _IN_ARREST: Final = frozenset({"amiodarone", "magnesium sulfate"})
 _ARREST: Final = Sieved(
-    r"\b(?:arrest\w*|pulseless|vf|v-?fib|ventricular fibrillation|pvt|code blue|cpr|acls|als|torsades?"
-    r"|defibrillat\w*|shocks?)\b"
+    r"\b(?:arrest\w*|pulseless|vf|v-?fib|ventricular fibrillation|pvt|code blue|cpr|acls|torsades?"
+    r"|defibrillat\w*|shocks|(?:first|second|third|next|each|another) shock|shockable)\b"
 )
-"""Where these are pushed, over `Case.told`: the ACLS guideline."""
+"""Where these are pushed, over `Case.told`: the ACLS guideline. A shock that is not one of several may be cardiogenic,
+in which amiodarone by push lowers the pressure further.
+"""
 
 
 def rates(case: Case) -> Iterator[Finding]:

@@ -28,10 +28,13 @@ _CANCER: Final = re.compile(
 _REGIMEN: Final = Sieved(
     r"(?<![\w-])(?:m?FOLFOX(?:-?[67])?|FOLFIRI|m?FOLFIRINOX|FOLFOXIRI|CAPOX|CAPEOX|XELOX|XELIRI|FLOT|R?-?CHO(?:E)?P"
     r"(?:-?(?:14|21))?|R-mini-CHOP|R-CVP|R-EPOCH|DA-EPOCH(?:-R)?|ABVD|AVD|(?:esc)?BEACOPP|BrECADD|hyper-?CVAD|R-?DHAP"
-    r"|R-ICE|ESHAP|R-?GDP|GemOx|R-GemOx|FEC(?:-[TD]|100|75)?|AC-TH?|ddAC(?:-T)?|TCHP?|TAC|CMF|BEP|MVAC|ddMVAC"
-    r"|VAC/IE|VDC/IE|PCV|FLAG(?:-Ida)?|CLAG|DAUNO-ARA|7\+3|VMP|VRd|KRd|DRd|Dara-?VRd|CyBorD|EOX|ECX|ECF)(?![\w-])"
+    r"|R-ICE|ESHAP|R-?GDP|GemOx|R-GemOx|FEC(?:-[TD]|100|75)?|AC-TH?|ddAC(?:-T)?|TCHP?|CMF|BEP|MVAC|ddMVAC"
+    r"|VAC/IE|VDC/IE|FLAG(?:-Ida)?|CLAG|DAUNO-ARA|7\+3|VMP|VRd|KRd|DRd|Dara-?VRd|CyBorD|EOX|ECX|ECF"
+    r"|(?:TAC|PCV)(?=[ ](?:chemo\w*|regimen|cycles?|protocol)))(?![\w-])"
 )
-"""Regimens by their names, as oncologists write them: what is in them is not said, and a dose seldom."""
+"""Regimens by their names, as oncologists write them: what is in them is not said, and a dose seldom. TAC is tacrolimus
+too, and PCV a vaccine.
+"""
 _COURSE: Final = re.compile(
     r"\b(?:start\w*|begin\w*|give\w*|giving|proceed\w*|initiat\w*|continu\w*|resum\w*|restart\w*|administ\w*|order\w*"
     r"|prescrib\w*|plan\w*|due|next|schedul\w*|recommend\w*|cycle|tomorrow|today|c\d{1,2} ?d\d{1,2}|day 1|q\d{1,2})\b",
