@@ -150,6 +150,8 @@ _PREFIXED = re.compile(
     r"(?<![\w.@/-])#?(?P<prefix>[A-Z]{1,6})(?P<dash>[-_ ]?)#?(?P<digits>[0-9]{4,14})(?P<rest>"
     r"(?:[-_][A-Z0-9]{1,12}){0,3}[A-Z]{0,4})(?![\w@])(?!\.[0-9])"
 )
+# accessions of reference sequences; with another mark, or none, the letters may be those of a state
+_REFERENCE_SEQUENCE = re.compile(r"N[CMP]_[0-9]{6,9}\Z")
 # year and number of a laboratory ("S23-18842"), and codes in parts ("ORD-551-77-A")
 _CASE_CODE = re.compile(
     r"(?<![\w.@/-])(?:[A-Z]{1,3}[0-9]{2}-[0-9]{3,7}|[A-Z]{2,5}(?:-[0-9]{2,6}){2,4}(?:-[A-Z0-9]{1,3})?)(?![\w@-])"
@@ -278,12 +280,16 @@ def _iban_valid(text: str) -> bool:
 def _bare(text: str) -> Iterator[PhiSpan]:
     for m in _PREFIXED.finditer(text):
         blank = m["dash"] == " "
-        if m["prefix"].lower() in _PUBLIC_PREFIX or (
-            blank
-            and (
-                len(m["prefix"]) > 3
-                or len(m["digits"]) < 6
-                or m["prefix"].lower() in words("clinical_acronyms")
+        if (
+            m["prefix"].lower() in _PUBLIC_PREFIX
+            or _REFERENCE_SEQUENCE.match(m[0])
+            or (
+                blank
+                and (
+                    len(m["prefix"]) > 3
+                    or len(m["digits"]) < 6
+                    or m["prefix"].lower() in words("clinical_acronyms")
+                )
             )
         ):
             continue
