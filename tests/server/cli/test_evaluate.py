@@ -191,3 +191,6 @@ def test_other_marked_texts_than_expected_or_none_are_refused(
     path.write_text("\n")
     assert run(["eval", "phi", str(path)]) == Exit.USAGE
     assert "EMPTY_SET" in capsys.readouterr().err
+    path = marked(tmp_path, {"text": "Nadia came.", "phi": [{"type": "NAME", "start": -1, "end": -1}]})
+    assert run(["eval", "phi", str(path)]) == Exit.USAGE
+    assert "NOTHING_PLACED" in capsys.readouterr().err

@@ -69,6 +69,8 @@ class PhiSet:
         ]
         if not cases:
             raise SetError("EMPTY_SET", "the set has no cases")
+        if not any(case.marked or case.clean for case in cases):
+            raise SetError("NOTHING_PLACED", "the set says of no identifier where it stands")
         if len({case.id for case in cases}) != len(cases):
             raise SetError("DUPLICATE_ID", "two lines of the set have the same id")
         return cls(tuple(cases), digest)
