@@ -8,7 +8,7 @@ a process of its own, as the server runs them, so that its peak memory is its ow
 writes the bundle with its figures, `verify` makes every check of it, `report` verifies it again and sets the pages
 (with `--bundle-only` left out). Baseline: SHA-256 of the same entries, an entry at a time, in the process that
 verifies. On a busy machine processor time says more than the clock. `growth` is the processor time an inference takes
-against that of the smallest size of the same run.
+against that of the smallest size of the same run that has the step.
 """
 
 from __future__ import annotations
@@ -238,14 +238,13 @@ def main() -> None:
         return
     sizes = [(count, list(STEPS)) for count in options.inferences]
     sizes += [(count, ["bundle", "verify"]) for count in options.bundle_only]
-    first: dict[str, Any] | None = None
+    first: dict[str, float] = {}
     for count, steps in sorted(sizes):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             found = measured(count, steps, Path(folder))
-        first = first or found
         for step in steps:
-            one, other = (made[f"{step}_cpu_seconds"] / made["inferences"] for made in (found, first))
-            found[f"{step}_growth"] = round(one / other, 2)
+            each = found[f"{step}_cpu_seconds"] / count
+            found[f"{step}_growth"] = round(each / first.setdefault(step, each), 2)
         if options.json:
             print(json.dumps(found), flush=True)
         else:

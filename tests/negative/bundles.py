@@ -105,25 +105,13 @@ def _emitted(log: LogBuilder, *sequences: int) -> None:
 
 def _twice_by_its_emitter(folder: Path) -> Evidence:
     log = LogBuilder()
-    for sequence in (1, 2, 2):
-        log.append(
-            "feedback.recorded",
-            "emitter/app:x/e",
-            {"emitter": {"id": "e", "sequence": sequence}},
-            actor="app:x",
-        )
+    _emitted(log, 1, 2, 2)
     return _of(log, folder, {"V7": at(2)})
 
 
 def _never_arrived(folder: Path) -> Evidence:
     log = LogBuilder()
-    for sequence in (1, 3):
-        log.append(
-            "feedback.recorded",
-            "emitter/app:x/e",
-            {"emitter": {"id": "e", "sequence": sequence}},
-            actor="app:x",
-        )
+    _emitted(log, 1, 3)
     log.append("session.ended", "emitter/app:x/e", {"emitter": {"id": "e"}, "issued": 3}, actor="app:x")
     return _of(
         log, folder, {}, opens=frozenset({"V7"}), says=("missing 2",), anchors={"require_complete": True}
