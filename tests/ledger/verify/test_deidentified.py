@@ -14,7 +14,7 @@ from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.note import SignerKey, sign_note
 from attending.ledger.verify import identifiers
-from attending.ledger.verify.__main__ import main
+from attending.ledger.verify.__main__ import EXIT_USAGE, main
 from attending.ledger.verify.bundle import Anchors
 from attending.ledger.verify.deidentified import (
     BASIS,
@@ -153,6 +153,20 @@ def test_an_honest_document_verifies_and_says_what_it_does_not_prove(
     assert "V21" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "asked", [["--require-time"], ["--require-freshness"], ["--require-complete"], ["--pinned"]]
+)
+def test_what_a_document_cannot_show_is_not_passed_over(
+    log: LogBuilder, records: list[dict[str, Any]], tmp_path: Path, asked: list[str]
+) -> None:
+    """Each of these is asked of entries, and a document has none: "verified" would say that it holds."""
+    path = written(tmp_path / "d.attending", log, files_of(log, records), entries=3)
+    kept = tmp_path / "kept.checkpoint"
+    kept.write_text(log.checkpoint())
+    words = [*asked, str(kept)] if asked == ["--pinned"] else asked
+    assert main([str(path), "--key", str(log.vkey), *words]) == EXIT_USAGE
+
+
 Change = Callable[[Files], None]
 
 
@@ -289,6 +303,7 @@ def test_a_bundle_is_no_document(log: LogBuilder, tmp_path: Path) -> None:
         ("fingerprint template", "P"),
         ("face_front.jpg", "Q"),
         ("123e4567-e89b-12d3-a456-426614174000", "R"),
+        ("[JUNE 2024]", "C"),
     ],
 )
 def test_each_identifier_with_a_form_is_seen(text: str, letters: str) -> None:

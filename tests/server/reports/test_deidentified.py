@@ -4,13 +4,16 @@ says what became of each of the 18 identifiers.
 
 from __future__ import annotations
 
+import base64
 import json
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attending.guardrails.phi import PhiDetector, PhiSpan, PhiType, load_detector
+from attending.guardrails.phi.placeholders import KIND_OF
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors
 from attending.ledger.verify.deidentified import (
@@ -20,17 +23,21 @@ from attending.ledger.verify.deidentified import (
     is_deidentified,
     verify_deidentified,
 )
-from attending.ledger.verify.identifiers import LETTERS
+from attending.ledger.verify.identifiers import LETTERS, without_placeholders
+from attending.ledger.verify.manifest import PAYLOADS
 from attending.ledger.verify.report import Report
 from attending.server.reports.deidentified.pseudonyms import SEED_KIND, Pseudonyms
+from attending.server.reports.deidentified.records import Records
 from attending.server.reports.deidentified.tally import Tally
 from attending.server.reports.deidentified.texts import SMALL_AREAS, IdentifiersRemainError, Texts
 from attending.server.reports.deidentified.words import WITHHELD, Words
 from attending.server.reports.export import Exporter
 
+from tests.ledger.verify.conftest import LogBuilder
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
-from tests.server.reports.test_export import order, signed_release
+from tests.server.reports.test_export import export, order, signed_release, verify
 from tests.server.review.conftest import Ward, phi_of
+from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
 
 _calls = iter(range(1_000_000))
 LETTER = (
@@ -229,3 +236,78 @@ def test_a_pseudonym_says_nothing_of_what_it_stands_for() -> None:
     assert one.of("subject", "sub_a") == one.of("subject", "sub_a")
     assert one.of("subject", "sub_b") != one.of("subject", "sub_a")
     assert Pseudonyms(b"t" * 32).of("subject", "sub_a") != other.of("subject", "sub_b")
+
+
+async def test_the_seed_leaves_in_no_bundle_and_stops_no_later_document(ward: Ward, tmp_path: Path) -> None:
+    """Who holds a bundle with all content, and the document, does not come to its pseudonyms."""
+    await signed_release(ward)
+    await document(ward, tmp_path)
+    await signed_release(ward)
+    made = await document(ward, tmp_path, include_payloads=True)
+    assert verified(ward, made).verdict == "passed"
+    assert [one["text"] for one in lines(made, TEXTS)].count("A safe text") == 2
+    entries = await ward.gate.ledger.list_entries(TENANT, 0, 1_000)
+    sealed = [item for entry in entries for item in entry.commitments if item.kind == SEED_KIND]
+    assert len(sealed) == 2
+    bundle, _steps = await export(ward, tmp_path, order(include_payloads=True))
+    told = lines(bundle, PAYLOADS)
+    assert {"request", "output_final"} <= {one["kind"] for one in told}
+    for item in sealed:
+        assert item.record not in {one["record"] for one in told}
+        seed = await ward.gate.ledger.open_payload(TENANT, item.record)
+        assert base64.b64encode(seed) not in bundle.read_bytes()
+    assert verify(ward, bundle).verdict == "passed"
+
+
+async def test_a_text_of_a_patient_who_is_not_known_is_left_out(ward: Ward, tmp_path: Path) -> None:
+    first = await held(ward)
+    ward.gate.clock.advance(hours=1)
+    middle = ward.gate.clock.moment
+    ticket = ticket_of(first)
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
+    prepared = await ward.desk.prepare(
+        ward.rivera.permit, ticket, lease, "Edited for nobody that is known", ward.rivera.key_id
+    )
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("later"))
+    made = await document(ward, tmp_path, include_payloads=True, from_time=middle)
+    assert verified(ward, made).verdict == "passed"
+    begun = {one["stream"] for one in lines(made, RECORDS) if one["type"] == "inference.requested"}
+    of = [lines(made, RECORDS)[one["record"]]["stream"] for one in lines(made, TEXTS)]
+    assert of
+    assert set(of) <= begun
+    assert b"Edited for nobody" not in inside(made, TEXTS)
+
+
+def test_no_distance_in_time_runs_over_a_new_year() -> None:
+    log = LogBuilder()
+    log.clock = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    entries = [log.append("system.started", "system"), log.append("inference.requested", "inf_1")]
+    log.clock += timedelta(hours=1)
+    entries += [log.append("system.stopped", "system"), log.append("inference.released", "inf_1")]
+    made = Records(Pseudonyms(b"s" * 32), Words(load_detector()), Tally())
+    records = [json.loads(made.line(entry)) for entry in entries]
+    assert [one["year"] for one in records] == [2026, 2026, 2027, 2026]
+    assert [one["elapsed_us"] for one in records] == [0, 0, 0, 3_602_000_000]
+
+
+@pytest.mark.parametrize("text", ["Seen in [JUNE 2024] again.", "Number [MRN_447188] of the chart."])
+def test_what_only_looks_like_a_placeholder_is_read(text: str) -> None:
+    made, _tally = texts()
+    clean = made.clean(text, None)
+    assert "JUNE" not in clean
+    assert "447188" not in clean
+
+
+def test_what_stands_for_an_identifier_is_none() -> None:
+    for kind in KIND_OF.values():
+        for told in (f"[{kind}]", f"[{kind}_1]"):
+            assert without_placeholders(told) == "[" + "_" * (len(told) - 2) + "]"
+
+
+def test_only_a_zip_code_leaves_three_digits() -> None:
+    made, _tally = texts()
+    assert "[ZIP 606**]" in made.clean("He lives in Chicago, IL 60614.", None)
+    for text in ("He lives at 12345 Elm Street.", "Found at 42.36011, -71.05892 by the crew."):
+        assert "**]" not in made.clean(text, None)

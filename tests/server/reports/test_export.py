@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 from attending.ledger import reads
 from attending.ledger.custody.reads import Order as CustodyOrder
 from attending.ledger.custody.retention import Rule, Rules
+from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import PayloadPruned, SigningKeyRetired
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.ledger.verify.manifest import ENTRIES, PAYLOADS
 from attending.ledger.verify.report import Report
 from attending.ledger.verify.writer import write_bundle
 from attending.server.auth.context import AccessDecision, enter
@@ -24,6 +28,7 @@ from attending.server.halt.switch import Order
 from attending.server.inference.outcome import Outcome
 from attending.server.reports import export as export_module
 from attending.server.reports.export import Exporter, ExportOrder, workplace
+from attending.server.reports.undisclosed import UNDISCLOSED
 from attending.server.services.report import ReportService
 from attending.v1 import report_pb2
 
@@ -144,6 +149,22 @@ async def test_one_inference_is_a_subset_whose_completeness_is_not_claimed(
     assert report.verdict != "failed", [r for r in report.results if r.status == "failed"]
     assert b"A safe text" not in bundle.read_bytes()  # base64 in payloads.jsonl, not in clear
     assert any(r.check == "V19" and r.status == "passed" for r in report.results)
+
+
+@pytest.mark.parametrize("kind", sorted(UNDISCLOSED))
+async def test_a_secret_leaves_as_its_commitment_alone(ward: Ward, tmp_path: Path, kind: str) -> None:
+    await signed_release(ward)
+    kept = (Payload(kind, b"kept to be used"), Payload("note", b"a note"))
+    await ward.gate.ledger.append(
+        TENANT, [PendingEntry("access.viewed", "access/x", "system:x", None, {}, kept)]
+    )
+    bundle, _steps = await export(ward, tmp_path, order(include_payloads=True))
+    with zipfile.ZipFile(bundle) as archive:
+        told = {json.loads(line)["kind"] for line in archive.read(PAYLOADS).splitlines()}
+        assert f'"kind":"{kind}"'.encode() in archive.read(ENTRIES)
+    assert "note" in told
+    assert kind not in told
+    assert verify(ward, bundle).verdict == "passed"
 
 
 async def test_an_erased_subject_is_exported_as_erased(ward: Ward, tmp_path: Path) -> None:

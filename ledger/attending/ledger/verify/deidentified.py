@@ -70,6 +70,7 @@ _NOT_CHECKED: Final = {
     "records are made from them is asserted by the log's key, and proved by the bundle that the document was made from",
     "names": "V21 finds what has a form; a name without title or label has none, and was looked for before the file was"
     " given",
+    "numbers": "V21 reads texts: that a number of a record counts what its field says is asserted by the log's key",
 }
 
 

@@ -118,20 +118,27 @@ _PATTERNS: Final = tuple(
 
 _WORD_CHARACTERS: Final = 80
 _OURS: Final = re.compile(
-    r"\[[A-Z][A-Z_]{1,20}(?: (?:90\+|[0-9]{3}\*\*|(?:1[89]|20)[0-9]{2})|_[0-9]{1,6})?\]"
+    r"\[(?:(?:NAME|PLACE|DATE|PHONE|FAX|EMAIL|SSN|MRN|INSURANCE|ACCOUNT|LICENSE|VEHICLE|DEVICE|URL|IP|BIOMETRIC|PHOTO"
+    r"|AGE_OVER_89|ID|TEXT)(?:_[1-9][0-9]{0,2})?|AGE 90\+|ZIP [0-9]{3}\*\*|DATE (?:1[89]|20)[0-9]{2})\]"
 )
-"""What the writer puts in place of an identifier: `[NAME_1]`, `[DATE 2026]`, `[ZIP 606**]`, `[AGE 90+]`."""
+"""What stands in place of an identifier: `[NAME_1]`, `[DATE 2026]`, `[ZIP 606**]`, `[AGE 90+]`. Any other word in
+brackets may be a name, and a longer number one of somebody.
+"""
 
 
 def found(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, letter) of everything in `text` that looks like an identifier; they may overlap. Each of a fixed
     number of patterns reads the text once.
     """
-    # What stands for an identifier is none; its length stays, so that places are those of `text`.
-    bare = _OURS.sub(lambda ours: "[" + "_" * (len(ours[0]) - 2) + "]", text)
+    bare = without_placeholders(text)
     for letter, pattern in _PATTERNS:
         for match in pattern.finditer(bare):
             yield match.start(), match.end(), letter
+
+
+def without_placeholders(text: str) -> str:
+    """`text` with what stands for an identifier blotted out, which is none; places in it are those of `text`."""
+    return _OURS.sub(lambda ours: "[" + "_" * (len(ours[0]) - 2) + "]", text)
 
 
 def letters_in(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.verify.checks import Scope
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.server.reports.plan import Plan, Progress
+from attending.server.reports.undisclosed import UNDISCLOSED
 
 BLOCK: Final = 1_000
 """Entries that are read at once."""
@@ -44,9 +45,11 @@ class LedgerSource:
                 self._progress(done, self._plan.total)
 
     def payloads(self) -> Iterator[Disclosed | Erased | Pruned]:
-        """The opened payloads of the entries; those that were erased or pruned as such."""
+        """The opened payloads of the entries; those that were erased or pruned as such. Secrets are left out."""
         for entry in self._parsed():
             for item in entry.commitments:
+                if item.kind in UNDISCLOSED:
+                    continue
                 try:
                     salt, content = self._wait(self._ledger.disclose_payload(self._tenant, item.record))
                 except SubjectErased:

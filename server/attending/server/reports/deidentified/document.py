@@ -51,10 +51,13 @@ from attending.server.reports.deidentified.tally import Tally
 from attending.server.reports.deidentified.texts import KINDS, IdentifiersRemainError, Texts
 from attending.server.reports.deidentified.words import Words
 from attending.server.reports.make import NICENESS
+from attending.server.reports.undisclosed import UNDISCLOSED
 
 _TOLD_EVERY: Final = 1_000
-_MOST_KNOWN: Final = 1_000
-"""Inferences whose patient is remembered, so that the name is found in their texts in whatever form."""
+_MOST_KNOWN: Final = 100_000
+"""Inferences whose patient is remembered, so that the name is found in their texts in whatever form: the last ones
+begun. Texts of any other are left out.
+"""
 
 
 def write_document(
@@ -141,6 +144,8 @@ class _Making:
         lines = containers.lines(self._payloads.chunks(PAYLOADS), MAX_LINE_BYTES)
         for number, entry in enumerate(self._all()):
             for item in entry.commitments:
+                if item.kind in UNDISCLOSED:
+                    continue
                 value = parse_canonical(next(lines))
                 assert isinstance(value, dict)
                 if value["record"] != item.record:
@@ -150,7 +155,7 @@ class _Making:
                     continue
                 if item.kind == "request":
                     self._remember(entry.stream, content)
-                elif item.kind in KINDS:
+                elif item.kind in KINDS and not self._unknown(entry.stream):
                     text = self._texts.clean(
                         content.decode("utf-8", "replace"), self._known.get(entry.stream)
                     )
@@ -160,6 +165,12 @@ class _Making:
         self._known[stream] = load_request(request).context.identity
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
+
+    def _unknown(self, stream: str) -> bool:
+        """Whether a text is about somebody whose name is not known here: its request began before the period, is gone,
+        or was too many requests ago.
+        """
+        return stream.startswith("inf_") and stream not in self._known
 
     def _all(self) -> Iterator[Entry]:
         for line in containers.lines(self._entries.chunks(ENTRIES), MAX_ENTRY_BYTES):

@@ -8,6 +8,7 @@ of a document are those of its bundle, but for places, times and what was withhe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attending.ledger.canonical import encode
@@ -46,7 +47,7 @@ class Records:
         self._pseudonyms = pseudonyms
         self._words = words
         self._tally = tally
-        self._began: dict[str, str] = {}
+        self._began: dict[str, datetime] = {}
         self.count = 0
 
     def line(self, entry: Entry) -> bytes:
@@ -55,20 +56,29 @@ class Records:
         tally.add("C", "generalised", 1 + (entry.occurred_at is not None))
         # Its place, the hash of the one before, and what each payload is named and sealed by.
         tally.add("R", "removed", 2 + 3 * len(entry.commitments))
-        began = parse_time(self._began.setdefault(entry.stream, entry.time))
-        passed = parse_time(entry.time) - began
+        began, passed = self._when(entry)
         made = {
             "actor": self._actor(entry.actor),
             "body": self._body(entry.body),
-            "elapsed_us": max(0, (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds),
+            "elapsed_us": passed // timedelta(microseconds=1),
             "record": self.count,
             "stream": self._named(_kind_of(entry.stream), entry.stream),
             "subject": None if entry.subject is None else self._named("subject", entry.subject),
             "type": entry.type,
-            "year": int(entry.time[:4]),
+            "year": began.year,
         }
         self.count += 1
         return encode(made)
+
+    def _when(self, entry: Entry) -> tuple[datetime, timedelta]:
+        """When an inference began, and how long ago that was. Of other streams that would run over a New Year, and so
+        tell the day of everything in them: each of their entries stands alone.
+        """
+        at = parse_time(entry.time)
+        if not entry.stream.startswith("inf_"):
+            return at, timedelta()
+        began = self._began.setdefault(entry.stream, at)
+        return began, max(timedelta(), at - began)
 
     def _actor(self, actor: str) -> str:
         kind, colon, _name = actor.partition(":")

@@ -14,7 +14,7 @@ from attending.guardrails.patient import Identity
 from attending.guardrails.phi.detect import PhiDetector
 from attending.guardrails.phi.placeholders import KIND_OF
 from attending.guardrails.phi.spans import PhiType
-from attending.ledger.verify.identifiers import found
+from attending.ledger.verify.identifiers import found, without_placeholders
 from attending.server.reports.deidentified.tally import LETTER_OF, Tally
 
 KINDS: Final = frozenset({"prompt", "prompt_sent", "output_final"})
@@ -29,9 +29,9 @@ SMALL_AREAS: Final = frozenset(
 2010: whatever is small by either is small here.
 """
 _TRIES: Final = 3
-_OURS: Final = re.compile(r"\[[A-Z][A-Z_]{1,20}(?: (?:90\+|[0-9]{3}\*\*|[0-9]{4})|_[0-9]{1,6})?\]")
 _YEAR: Final = re.compile(r"(?<![0-9])(?:1[89]|20)[0-9]{2}(?![0-9])")
-_ZIP: Final = re.compile(r"(?<![0-9])[0-9]{5}(?:-[0-9]{4})?(?![0-9])")
+_ZIP: Final = re.compile(r"(?<![0-9.])[0-9]{5}(?:-[0-9]{4})?\Z")
+"""At the end of a place: before it stands the number of a house. Decimals of a degree are none."""
 _OLD_YEAR: Final = re.compile(
     r"(?i)\b(?:born|birth|dob|since|in|of|from|year)\b[ :(]{1,3}((?:1[89]|20)[0-9]{2})\b"
 )
@@ -68,7 +68,7 @@ class Texts:
 
     def _spans(self, text: str, known: Identity | None) -> list[tuple[int, int, PhiType]]:
         """Identifiers, in order, not overlapping; what was put in their place is none."""
-        bare = _OURS.sub(lambda ours: "[" + "_" * (len(ours[0]) - 2) + "]", text)
+        bare = without_placeholders(text)
         spans = [(one.start, one.end, one.type) for one in self._detector.detect(bare, known=known)]
         spans += [(start, end, _TYPE_OF[letter]) for start, end, letter in found(bare)]
         spans += [
