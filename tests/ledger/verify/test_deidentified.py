@@ -209,6 +209,7 @@ LIES: list[tuple[str, Change, str]] = [
     ("a figure", edited(STATISTICS, b'"requested":1', b'"requested":2'), "V20"),
     ("a record left out", without_a_record, "V7"),
     ("a letter left out", without_a_letter, "V20"),
+    ("a text more than there is", edited(CHECKLIST, b'"texts":1', b'"texts":2'), "V20"),
     ("dates that did not become years", edited(CHECKLIST, b'"generalised":3', b'"generalised":2'), "V20"),
 ]
 

@@ -283,15 +283,14 @@ class _Verification:
             count += 1
             if self._progress is not None and not count % 1000:
                 self._progress(count, document.entries)
-        if TEXTS in document.files:
-            self._check_texts(count)
+        texts = self._check_texts(count) if TEXTS in document.files else 0
         if count != document.entries:
             report.fail("V7", f"{count} records, and {document.entries} entries that they were made from")
         report.passed("V5", f"{count} records are canonical and of the schema")
         report.passed("V7", f"{count} records, one for each entry of the source as it states their number")
         counts = figures_of(counted)
         self._check_figures(counts)  # 4
-        self._check_checklist(count)
+        self._check_checklist(count, texts)
         for name in sorted(document.files.keys() - {RECORDS, TEXTS, STATISTICS, CHECKLIST}):
             self._drain(name)
         report.passed("V1", f"{len(document.files)} files are those of the signed manifest")
@@ -351,8 +350,10 @@ class _Verification:
             "V8", f"head of size {head.size} is signed by the log, cosigned by {len(head.cosigned)}"
         )
 
-    def _check_texts(self, records: int) -> None:
+    def _check_texts(self, records: int) -> int:
+        count = 0
         for number, line in enumerate(self._lines(TEXTS, MAX_TEXT_BYTES)):
+            count += 1
             try:
                 value = parse_canonical(line)
             except VerificationError as err:
@@ -368,6 +369,7 @@ class _Verification:
                 self._findings.fail("V5", f"text {number} is not well formed, or of no record")
                 continue
             self._search(f"text {number}", (value["kind"], value["text"]), value["record"])
+        return count
 
     def _search(self, what: str, value: object, number: int | None) -> None:
         """V21, over every text of a value as it reads, and not as JSON writes it."""
@@ -397,14 +399,14 @@ class _Verification:
         lines = sum(1 for _ in figures.figure_lines(counted))
         report.passed("V20", f"{lines} figures are those of the records, and the checklist is whole")
 
-    def _check_checklist(self, records: int) -> None:
+    def _check_checklist(self, records: int, texts: int) -> None:
         report = self._findings
         try:
             stated = parse_canonical(self._small(CHECKLIST))
         except VerificationError as err:
             report.fail("V20", f"`{CHECKLIST}`: {err.detail}")
             return
-        if (why := wrong_in(stated, records)) is not None:
+        if (why := wrong_in(stated, records, texts)) is not None:
             report.fail("V20", f"`{CHECKLIST}`: {why}")
 
     # -- files -----------------------------------------------------------------------------------------------
@@ -442,9 +444,9 @@ class _Verification:
             self._findings.fail("V1", err.detail)
 
 
-def wrong_in(checklist: object, records: int) -> str | None:
-    """What is wrong with a checklist over so many records; None where it is whole. It has the letters A to R once each,
-    in order, with counts; every record had a date that became a year.
+def wrong_in(checklist: object, records: int, texts: int) -> str | None:
+    """What is wrong with a checklist over so many records and texts; None where it is whole. It has the letters A to R
+    once each, in order, with counts; every record had a date that became a year.
     """
     if type(checklist) is not dict or checklist.keys() != {"basis", "identifiers", "records", "texts"}:
         return "fields are not exactly those of version 1"
@@ -460,6 +462,8 @@ def wrong_in(checklist: object, records: int) -> str | None:
         return "a count is none, or the basis is another"
     if checklist["records"] != records:
         return f"it is over {checklist['records']} records, and there are {records}"
+    if checklist["texts"] != texts:
+        return f"it is over {checklist['texts']} texts, and there are {texts}"
     if lines[2]["generalised"] < records:
         return "fewer dates became years than there are records"
     return None
