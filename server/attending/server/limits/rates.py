@@ -37,6 +37,7 @@ COSTS: Final[dict[str, int]] = {
     "/attending.v1.LedgerService/AppendStream": MODEL_COST,
     "/attending.v1.ReportService/Export": WHOLE_LOG_COST,
     "/attending.v1.ReportService/ReconcileUsage": WHOLE_LOG_COST,
+    "/attending.v1.ReportService/EvaluateControls": WHOLE_LOG_COST,
     "/attending.v1.PolicyService/GetStandby": MODEL_COST,
     "/attending.v1.SimulationService/StartSimulation": WHOLE_LOG_COST,
     "/attending.v1.CustodyService/PrunePayloads": WHOLE_LOG_COST,
