@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from attending.ledger.entry import Entry
 from attending.ledger.report_signature import report_stream
 from attending.ledger.usage import COUNTS, RECONCILED, STREAM
 from attending.ledger.verify.statistics import statistics_of
-from attending.server.errors import AttendingError
+from attending.server.errors import AttendingError, InvalidRequest
 from attending.server.practice.alike import provider_ids_like
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 from attending.server.reports.compared import compared_of
 from attending.server.reports.export import Exporter
 from attending.server.reports.workshop import DRAFT
+from attending.server.services.usage import _order as order_of
 from attending.server.usage import comparison
+from attending.server.usage import desk as usage_desk
 from attending.server.usage.comparison import Difference, UsageRecord
 from attending.server.usage.desk import Order, UsageDesk
+from attending.v1 import report_pb2
 
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
 from tests.server.reports.test_desk import create, got, made, opened, written
@@ -212,6 +216,57 @@ async def test_a_tenant_has_one_at_a_time_and_what_a_crash_left_is_swept(ward: W
     UsageDesk(desk.ledger, desk.exporter, desk.folder, desk.now)
     assert list(desk.folder.iterdir()) == []
     await compared(ward, desk, [record(1, now, "b")])
+
+
+async def test_a_call_that_is_cut_closes_nothing_that_a_thread_works_on(
+    ward: Ward, desk: UsageDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, go = threading.Event(), threading.Event()
+    closed_while: list[bool] = []
+
+    class Watched(comparison.Comparison):
+        busy = False
+
+        def add_records(self, records: Iterable[UsageRecord]) -> None:
+            self.busy = True
+            working.set()
+            assert go.wait(30)
+            super().add_records(records)
+            self.busy = False
+
+        def close(self) -> None:
+            closed_while.append(self.busy)
+            super().close()
+
+    monkeypatch.setattr(usage_desk, "Comparison", Watched)
+    cut = asyncio.create_task(compared(ward, desk, [record(1, ward.gate.clock.moment, "a")]))
+    assert await asyncio.to_thread(working.wait, 30)
+    for _ in range(3):  # by whoever hung up, by the deadline, and by a server that stops
+        cut.cancel()
+        await asyncio.sleep(0.01)
+    assert (cut.done(), closed_while) == (False, [])
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await cut
+    assert closed_while == [False]
+    assert list(desk.folder.iterdir()) == []
+    assert await ward.gate.ledger.whole_stream(TENANT, STREAM) == []
+
+
+def test_a_time_to_come_is_in_no_file() -> None:
+    now = datetime(2026, 11, 15, tzinfo=UTC)
+    opening = report_pb2.ReconcileUsageRequest.Open(
+        idempotency_key="k", provider="p", file_sha256=bytes(32), records=1
+    )
+    getattr(opening, "from").FromDatetime(now - timedelta(days=14))
+    for ahead, refused in ((timedelta(0), False), (timedelta(seconds=120), False), (timedelta(days=16), True)):
+        opening.to.FromDatetime(now + ahead)
+        if not refused:
+            assert order_of(opening, now).until == now + ahead
+            continue
+        with pytest.raises(InvalidRequest) as caught:
+            order_of(opening, now)
+        assert caught.value.field_violations == [("open.to", "must not be to come")]
 
 
 async def test_a_disk_without_room_is_a_reason_and_no_entry(

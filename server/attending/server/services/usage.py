@@ -15,7 +15,7 @@ from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
-from attending.server.usage.comparison import Difference, UsageRecord
+from attending.server.usage.comparison import SKEW, Difference, UsageRecord
 from attending.server.usage.desk import Order, UsageDesk
 from attending.server.wire.violations import Violations
 from attending.v1 import report_pb2
@@ -49,7 +49,7 @@ class UsageComparisons:
         opening = await anext(requests, None)
         if opening is None or not opening.HasField("open"):
             raise InvalidRequest([("open", "is required as the first message")])
-        order = _order(opening.open)
+        order = _order(opening.open, self._desk.now())
         once = await once_of(self._ledger, principal, opening.open)
         entry, differences = await self._desk.reconcile(principal, order, _records(requests), once)
         return report_pb2.ReconcileUsageResponse(
@@ -59,7 +59,7 @@ class UsageComparisons:
         )
 
 
-def _order(asked: report_pb2.ReconcileUsageRequest.Open) -> Order:
+def _order(asked: report_pb2.ReconcileUsageRequest.Open, now: datetime) -> Order:
     v = Violations()
     for field, expected in begun(asked).found:
         v.add(f"open.{field}", expected)
@@ -69,6 +69,8 @@ def _order(asked: report_pb2.ReconcileUsageRequest.Open) -> Order:
     since, until = _moment(asked, "from", "open.from", v), _moment(asked, "to", "open.to", v)
     if since is not None and until is not None:
         v.check(since < until, "open.to", "must be after `from`")
+        # No file holds the calls of a time to come, and a report would take the comparison to cover them.
+        v.check(until <= now + SKEW, "open.to", "must not be to come")
     v.raise_if_any()
     assert since is not None
     assert until is not None

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry, PendingEntry
@@ -29,6 +30,8 @@ from attending.server.usage.comparison import PATIENCE, Comparison, Counts, Diff
 MOST_AT_ONCE: Final = 4
 """Comparisons of one process; of each tenant there is one."""
 RETRY_SECONDS: Final = 30.0
+P = ParamSpec("P")
+T = TypeVar("T")
 _MARGIN: Final = PATIENCE + timedelta(hours=1)
 """Entries around the period that are looked at, too: a call may begin before it and end after it."""
 
@@ -90,17 +93,17 @@ class UsageDesk:
     async def _compared(
         self, tenant: str, order: Order, records: AsyncIterator[Sequence[UsageRecord]], work: Path
     ) -> tuple[Counts, list[Difference], int]:
-        made = await asyncio.to_thread(Comparison, work / "comparison.db", order.since, order.until)
+        made = await _in_thread(Comparison, work / "comparison.db", order.since, order.until)
         try:
             count = 0
             async for some in records:
                 count += len(some)
-                await asyncio.to_thread(made.add_records, some)
+                await _in_thread(made.add_records, some)
             if count != order.records:
                 raise InvalidRequest([("open.records", f"says {order.records}, and {count} came")])
             size = await self._add_calls(tenant, order, made)
-            counts = await asyncio.to_thread(made.match)
-            return counts, await asyncio.to_thread(made.differences), size
+            counts = await _in_thread(made.match)
+            return counts, await _in_thread(made.differences), size
         finally:
             made.close()
 
@@ -115,9 +118,9 @@ class UsageDesk:
         async for block in self.exporter.blocks(tenant, plan):
             found = [one for entry in block for one in calls.visit(entry)]
             mine = [one for one in found if getattr(one, "provider", order.provider) == order.provider]
-            await asyncio.to_thread(made.add_calls, mine)
+            await _in_thread(made.add_calls, mine)
         rest = [one for one in calls.rest(stamp(self.now())) if one.provider == order.provider]
-        await asyncio.to_thread(made.add_calls, rest)
+        await _in_thread(made.add_calls, rest)
         return plan.size
 
     @contextmanager
@@ -139,3 +142,17 @@ class UsageDesk:
             with suppress(OSError):
                 shutil.rmtree(work)
             os.close(lock)
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` returns, of a thread. A call that is cut or out of time waits for it to end: a database that is
+    closed while another thread is in it ends the process.
+    """
+    loop = asyncio.get_running_loop()
+    running = loop.run_in_executor(None, partial(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    finally:
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({running})
