@@ -12,7 +12,7 @@ import yaml
 from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.verify.report import CHECKS, CheckResult, Report, Status
 from attending.server.controls.evaluation import Evaluated, Evaluation, Result, evaluate
-from attending.server.controls.matrix import load_matrix
+from attending.server.controls.matrix import Matrix, load_matrix
 from attending.server.errors import ConfigurationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,6 +148,32 @@ def test_regular_is_from_the_first_entry_to_the_last(judge: Evaluate) -> None:
         log.append("system.started", "s", {})
     found = judge([rule], log)
     assert (found.result, found.failures) == (Result.FAILED, (102,))
+
+
+def test_a_part_without_one_for_too_long_fails_whatever_came_before(judge: Evaluate) -> None:
+    rule = {"regularly": "examination.signed", "every": {"minutes": 1}}
+    log = LogBuilder()
+    log.append("examination.signed", "e", {})
+    for _ in range(70):
+        log.append("system.started", "s", {})
+    log.append("examination.signed", "e", {})
+    part = [parse_entry(data) for data in log.entries[1:]]
+    found = judge([rule], part)
+    assert (found.result, found.failures) == (Result.FAILED, (71,))
+    assert judge([rule], part[:-1]).result is Result.FAILED
+    assert judge([rule], part[30:]).result is Result.EVIDENCED
+
+
+def test_what_is_forbidden_counts_where_there_was_no_other_occasion(judge: Evaluate) -> None:
+    rules = [
+        {"some": "system.started"},
+        {"none": "incident.opened", "among": "review.signed", "optional": True},
+    ]
+    log = LogBuilder()
+    log.append("system.started", "s", {})
+    assert judge(rules, log).result is Result.EVIDENCED
+    log.append("incident.opened", "i", {})
+    assert judge(rules, log).result is Result.FAILED
 
 
 def test_what_is_optional_decides_where_it_occurs(judge: Evaluate) -> None:
@@ -309,25 +335,48 @@ def test_what_came_before_a_period_may_be_rested_on_and_counts_for_nothing(tmp_p
     log = LogBuilder()
     log.append("key.enrolled", "k", {"key_id": "a"})
     log.append("incident.opened", "i", {})
+    log.append("incident.closed", "i", {})
     log.append("examination.signed", "e", {})
     log.append("review.signed", "s", {"key_id": "a"})
     log.append("examination.signed", "e", {})
     entries = [parse_entry(data) for data in log.entries]
-
-    def judged(context: list[Entry], period: list[Entry]) -> Evaluated:
-        evaluation = Evaluation(matrix)
-        for entry in context:
-            evaluation.context(entry)
-        for entry in period:
-            evaluation.visit(entry)
-        [one] = evaluation.result(PASSED)
-        return one
-
-    known = judged(entries[:3], entries[3:])
+    known = judged(matrix, entries[:4], entries[4:])
     assert (known.result, known.met, known.failed, known.undecided) == (Result.EVIDENCED, 2, 0, 0)
     # Some of what came before, as a bundle of a period brings it.
-    assert judged(entries[:1], entries[3:]).result is Result.EVIDENCED
-    unknown = judged([], entries[3:])
+    assert judged(matrix, entries[:1], entries[4:]).result is Result.EVIDENCED
+    unknown = judged(matrix, [], entries[4:])
     assert (unknown.result, unknown.undecided) == (Result.NOT_EVIDENCED, 1)
-    nothing = judged(entries, [])
+    nothing = judged(matrix, entries, [])
     assert (nothing.result, nothing.met, nothing.failed) == (Result.NOT_EVIDENCED, 0, 0)
+
+
+def judged(matrix: Matrix, context: list[Entry], period: list[Entry]) -> Evaluated:
+    evaluation = Evaluation(matrix)
+    for entry in context:
+        evaluation.context(entry)
+    for entry in period:
+        evaluation.visit(entry)
+    [one] = evaluation.result(PASSED)
+    return one
+
+
+def test_a_time_that_is_longer_than_a_period_runs_out_in_one_of_them(tmp_path: Path) -> None:
+    rule = {"each": "incident.opened", "followed_by": "incident.closed", "within": {"minutes": 1}}
+    matrix = load_matrix(written(tmp_path / "m", row([rule])))
+    log = LogBuilder()
+    log.append("incident.opened", "i", {})
+    for _ in range(90):
+        log.append("system.started", "s", {})
+    entries = [parse_entry(data) for data in log.entries]
+    told = [judged(matrix, entries[:begin], entries[begin : begin + 40]) for begin in (0, 40, 80)]
+    assert [one.undecided for one in told] == [1, 0, 0]
+    assert [one.failures for one in told] == [(), (0,), ()]
+    assert [one.result for one in told] == [Result.NOT_EVIDENCED, Result.FAILED, Result.NOT_EVIDENCED]
+    # Answered in time, and in the next period.
+    log.append("incident.opened", "j", {})
+    log.append("incident.closed", "j", {})
+    entries = [parse_entry(data) for data in log.entries]
+    assert judged(matrix, entries[:92], entries[92:]).evidence == (91,)
+    # Of a part it is not known whether it was answered before.
+    part = judged(matrix, entries[91:92], [])
+    assert (part.failed, part.undecided) == (0, 0)

@@ -139,7 +139,7 @@ class Evaluation:
             if entry is not None:
                 self._context_gaps |= entry.index != self._context[1].index + 1
             for evaluator in self._evaluators.values():
-                evaluator.begin(complete=not self._context_gaps)
+                evaluator.begin(self._context[1].time, complete=not self._context_gaps)
 
     def result(self, report: Report | None = None) -> tuple[Evaluated, ...]:
         """Every control with its result, in the order of the matrix. Called once.

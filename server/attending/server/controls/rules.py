@@ -84,9 +84,9 @@ class Evaluator:
         """Looks at one entry of its types. Never raises, whatever the body holds."""
         raise NotImplementedError
 
-    def begin(self, *, complete: bool) -> None:
-        """What was shown so far was context: it may be rested on, and counts for nothing. `complete` where that is
-        everything from the log's first entry on.
+    def begin(self, last_time: str, *, complete: bool) -> None:
+        """What was shown so far, the last of it at `last_time`, was context: it may be rested on, and counts for
+        nothing. `complete` where that is everything from the log's first entry on.
         """
         self._applies = self._met = self._failed = 0
         self._evidence.clear()
@@ -147,9 +147,9 @@ class _NoneOf(Evaluator):
         self.types = _types(rule.none) | _types(rule.among)
 
     def visit(self, entry: Entry) -> None:
-        base = self._base(entry)
-        self._applies += base
-        if self._is(entry):
+        base, forbidden = self._base(entry), self._is(entry)
+        self._applies += base or forbidden
+        if forbidden:
             self._fail(entry.index)
         elif base:
             self._hold(entry.index)
@@ -224,10 +224,15 @@ class _EachFollowed(Evaluator):
             own = None if self._differ is None else self._differ(entry)
             self._waiting.setdefault(key, []).append((entry.index, by, own))
 
-    def begin(self, *, complete: bool) -> None:
-        super().begin(complete=complete)
-        # Who waits since before is of the period before.
-        self._waiting.clear()
+    def begin(self, last_time: str, *, complete: bool) -> None:
+        super().begin(last_time, complete=complete)
+        # Whose time ran out before is of the period before; who still has time is of the one in which it runs out, or
+        # no period would ever tell of an answer that takes longer than a period and never came.
+        waiting, self._waiting = self._waiting, {}
+        for key, some in waiting.items() if complete else ():
+            if still := [one for one in some if one[1] >= last_time]:
+                self._waiting[key] = still
+                self._applies += len(still)
 
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._failed:
@@ -279,8 +284,8 @@ class _EachPreceded(Evaluator):
             if value is not _ABSENT and value not in known and len(known) < 2:
                 self._seen[key] = (*known, value)
 
-    def begin(self, *, complete: bool) -> None:
-        super().begin(complete=complete)
+    def begin(self, last_time: str, *, complete: bool) -> None:
+        super().begin(last_time, complete=complete)
         self._missing.clear()
         self._missing_total = 0
 
@@ -345,8 +350,8 @@ class _Regularly(Evaluator):
             self._hold(entry.index)
         self._first, self._last = self._first or entry, entry
 
-    def begin(self, *, complete: bool) -> None:
-        super().begin(complete=complete)
+    def begin(self, last_time: str, *, complete: bool) -> None:
+        super().begin(last_time, complete=complete)
         if not complete:
             # The last one that was shown need not be the last one.
             self._first = self._last = None
@@ -358,7 +363,8 @@ class _Regularly(Evaluator):
         if self._last is not None and self._late(self._last.time, extent.last_time):
             self._fail(self._last.index)
         until = extent.last_time if self._first is None else self._first.time
-        if extent.whole and not self._begun and extent.first_time and self._late(extent.first_time, until):
+        # Also in a part of a log: whatever came before it, there was none for so long.
+        if not self._begun and extent.first_time and self._late(extent.first_time, until):
             self._fail(extent.first_index if self._first is None else self._first.index)
         return self._found(0)
 
