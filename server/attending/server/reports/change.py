@@ -25,7 +25,7 @@ def sections(source: Source) -> Iterable[Block]:
                 Column("Version", 0, 30, mono=True),
             ],
             [
-                (entry, moment(time), what, name, version)
+                ("" if entry is None else entry, moment(time), what, name, version)
                 for _, entry, time, what, name, version, *_ in rows.of("in_force")
             ],
             size=8,

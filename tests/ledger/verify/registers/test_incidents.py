@@ -121,6 +121,21 @@ def test_a_breach_has_the_clocks_of_its_number_of_persons(persons: int | None, e
         assert "(persons not stated)" in str(found[2][0])
 
 
+def test_a_notice_to_one_regulator_is_none_to_another() -> None:
+    log = LogBuilder()
+    opened(log, category="privacy", serious="other", persons=500)
+
+    def states() -> list[object]:
+        return [one[3] for one in clocks(rows(log))]
+
+    notice(log, "regulator", about="incident")
+    assert states() == ["met", "running", "running"]
+    notice(log, "regulator", about="breach")
+    assert states() == ["met", "running", "met"]
+    notice(log, "patient", about="privacy")
+    assert states() == ["met", "met", "met"]
+
+
 def test_no_clock_runs_for_what_is_neither_breach_nor_harm_nor_for_what_was_none() -> None:
     log = LogBuilder()
     opened(log, category="availability")

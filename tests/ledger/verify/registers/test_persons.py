@@ -149,5 +149,10 @@ def test_a_suspension_covers_the_agency_that_asked_and_nobody_else() -> None:
 
 def test_a_suspension_that_does_not_read_suspends_nothing() -> None:
     log = LogBuilder()
-    for body in ({}, {"agency": "x", "until": NEVER}, {"agency": "law_enforcement", "until": "soon"}):
+    for body in (
+        {},
+        {"agency": "x", "until": NEVER},
+        {"agency": [], "until": NEVER},
+        {"agency": "law_enforcement", "until": "soon"},
+    ):
         assert suspensions([log.append("disclosure.suspended", "suspension/x", body, subject=SUBJECT)]) == []

@@ -9,6 +9,7 @@ its registration on; for what was given it before, ask by its content hash.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,6 +38,8 @@ _BEGINS: Final = frozenset(
         *("rag.version", "document.registered", "system.halted", "key.rotated"),
     }
 )
+MOST_STANDING: Final = 5_000
+"""Of each kind that are listed as in force; of more it is said that there are."""
 _STATES: Final = {
     "inference.requested": "asked for",
     "inference.generated": "generated",
@@ -73,7 +76,8 @@ class _Used:
 @dataclass
 class _Changes:
     asked: Asked
-    standing: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    standing: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    more: Counter[str] = field(default_factory=Counter)
     used: dict[tuple[str, str, str], _Used] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
     outputs: dict[str, _Output] = field(default_factory=dict)
@@ -94,11 +98,13 @@ class _Changes:
 
     def _stand(self, entry: Entry) -> None:
         what, name, _version = said(entry)
-        key = (what, name)
+        standing = self.standing.setdefault(what, {})
         if entry.type in _ENDS:
-            self.standing.pop(key, None)
-        elif len(self.standing) < MOST_LABELS * len(_BEGINS) or key in self.standing:
-            self.standing[key] = entry
+            standing.pop(name, None)
+        elif len(standing) < MOST_STANDING or name in standing:
+            standing[name] = entry
+        else:
+            self.more[what] += 1
         if entry.type == "document.registered" and self.asked.version == entry.body.get("document_id"):
             digest = entry.body.get("content_hash")
             if type(digest) is str:
@@ -129,8 +135,12 @@ class _Changes:
             self.outputs[entry.stream] = _Output(entry, saw, _STATES[entry.type])
 
     def result(self) -> Iterator[Row]:
-        for (what, name), entry in sorted(self.standing.items()):
-            yield ("in_force", entry.index, entry.time, what, name, said(entry)[2], entry.actor, _by(entry))
+        for what, standing in sorted(self.standing.items()):
+            for name, entry in sorted(standing.items()):
+                version = said(entry)[2]
+                yield ("in_force", entry.index, entry.time, what, name, version, entry.actor, _by(entry))
+            if more := self.more[what]:
+                yield ("in_force", None, None, what, f"and at the most {more} more", "", None, None)
         for (what, name, version), one in sorted(self.used.items()):
             told = f"{one.count} texts; last {one.last}"
             yield ("in_use", one.first.index, one.first.time, what, name, version, "", told)

@@ -12,7 +12,8 @@ later than the law's:
 
 What does not apply the entries must say: a class that is not stated is reckoned as `other` where patient safety is
 concerned, a number of persons that is not stated as more than 500. The clocks of a breach run for privacy and security.
-A clock is met by a `notice.sent` to that recipient about the incident.
+A clock is met by a `notice.sent` to that recipient: that of the AI Act by one about the `incident`, those of a breach by
+one about the `breach` or `privacy`, since a regulator of the one is none of the other.
 """
 
 from __future__ import annotations
@@ -36,16 +37,19 @@ FEW: Final = 500
 MOST_ENTRIES: Final = 500
 """Entries of one incident that are kept; what comes after them is counted."""
 _BREACHES: Final = ("privacy", "security")
+_OF_INCIDENT: Final = ("incident",)
+_OF_BREACH: Final = ("breach", "privacy")
 _NO_INCIDENT: Final = ("duplicate", "not_an_incident")
 
 
 class Clock(NamedTuple):
-    """What is due, to whom, by which rule."""
+    """What is due, to whom and about what, by which rule."""
 
     what: str
     rule: str
     due: str
     recipients: tuple[str, ...]
+    about: tuple[str, ...] = _OF_BREACH
 
 
 @dataclass
@@ -101,6 +105,7 @@ class _Incident:
                 f"AI Act {paragraph}: {days} days",
                 _after(aware, days),
                 ("regulator",),
+                _OF_INCIDENT,
             )
         if self.category in _BREACHES:
             yield from self._breach(aware)
@@ -181,7 +186,7 @@ def _rows(incident: _Incident, now: str) -> Iterator[Row]:
 def _is_notice(entry: Entry, clock: Clock) -> bool:
     return (
         entry.type == "notice.sent"
-        and entry.body.get("about") in ("incident", "breach", "privacy")
+        and entry.body.get("about") in clock.about
         and entry.body.get("recipient") in clock.recipients
     )
 

@@ -46,7 +46,9 @@ def suspensions(entries: Iterable[Entry]) -> list[Suspension]:
     for entry in entries:
         body: Any = entry.body
         agency, until = body.get("agency"), body.get("until")
-        if entry.type != SUSPENDED or agency not in _RECIPIENTS or type(until) is not str:
+        if entry.type != SUSPENDED or type(agency) is not str or type(until) is not str:
+            continue
+        if agency not in _RECIPIENTS:
             continue
         try:
             parse_time(until)
