@@ -176,3 +176,15 @@ async def test_one_schedule_that_cannot_be_kept_holds_up_no_other(
     [row] = await desk.list(TENANT, 10, 0)
     assert row.row["report_id"] == report_id(TENANT, whole, periods(whole, clock.moment)[0])
     await desk.drain()
+
+
+async def test_a_log_that_takes_nothing_holds_up_no_other_tenant(ward: Ward, tmp_path: Path) -> None:
+    clock, desk = ward.gate.clock, opened(ward, tmp_path)
+    await signed_release(ward)
+    one = section(first=f"{clock.moment:%Y-%m}-01")
+    clock.advance(hours=24 * 31 * 2)
+    await signed_release(ward)
+    # One that there is not answers as one that is frozen: with an error of the ledger's.
+    tenants = ["nowhere", TENANT]
+    assert await Scheduler(ward.gate.ledger, desk, [one], tenants, "srv-a", clock).sweep() == 1
+    await desk.drain()

@@ -95,11 +95,11 @@ class ReportDesk:
         principal, tenant = permit.principal, permit.principal.tenant
         if (stream := await claimed(self.ledger, tenant, once)) is not None:
             return await self.get(tenant, stream.removeprefix(report_stream("")))
+        if (right := KINDS[kind].right) is not None:
+            await self.authorizer.require(right, Resource.log(tenant), principal)
         if self._workshop.busy >= MOST_MAKING or self._workshop.busy_of(tenant) >= MOST_MAKING_OF_TENANT:
             raise FailedPrecondition("TOO_MANY_REPORTS")
         await self._make_room(tenant)
-        if (right := KINDS[kind].right) is not None:
-            await self.authorizer.require(right, Resource.log(tenant), principal)
         with suppress(DuplicateClaim):  # the same call came first, at the same time
             await self.ask(
                 tenant,

@@ -15,7 +15,13 @@ from attending.server.reports.choose import Choice, choose
 from attending.server.reports.export import Exporter, ExportOrder, Plan
 from attending.server.reports.kinds import KINDS, Evidence
 from attending.server.reports.particulars import Kind
-from attending.server.reports.person import about_person, pseudonyms, require_givable, years_before
+from attending.server.reports.person import (
+    about_person,
+    pseudonyms,
+    require_givable,
+    suspended,
+    years_before,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,11 @@ class EvidencePlanner:
     async def require_givable(self, tenant: str, requested: Entry, now: str) -> None:
         """As `person.require_givable`, of a report about a person; of others nothing is suspended."""
         if KINDS[Kind(requested.body["kind"])].evidence is Evidence.PERSON:
-            plan = await self.again(tenant, requested)
             names = await pseudonyms(self.ledger, tenant, requested.body["choice"]["subject"])
-            await require_givable(self.ledger, tenant, names, plan.indexes, now)
+            # Which entries is a walk over the period, and mostly nothing is suspended.
+            if running := await suspended(self.ledger, tenant, names, now):
+                plan = await self.again(tenant, requested)
+                await require_givable(self.ledger, tenant, running, plan.indexes, now)
 
     async def asked(self, tenant: str, requested: Entry) -> Asked:
         """What the register of a report on record is asked."""

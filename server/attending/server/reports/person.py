@@ -68,20 +68,24 @@ async def about_person(
     return found, inferences
 
 
-async def require_givable(
-    ledger: Ledger, tenant: str, subjects: Sequence[str], entries: Sequence[int], now: str
-) -> None:
-    """Returns where a report that was made of these entries may be given to the person now.
-
-    Raises FailedPrecondition (ACCOUNTING_SUSPENDED) where an agency had it suspended since.
-    """
-    running = [
+async def suspended(ledger: Ledger, tenant: str, subjects: Sequence[str], now: str) -> list[Suspension]:
+    """The suspensions that run now."""
+    found = [
         one
         for name in subjects
         for one in suspensions(await ledger.whole_stream(tenant, suspension_stream(name)))
     ]
-    running = [one for one in running if one.since <= now < one.until]
-    for index in entries if running else ():
+    return [one for one in found if one.since <= now < one.until]
+
+
+async def require_givable(
+    ledger: Ledger, tenant: str, running: Sequence[Suspension], entries: Sequence[int], now: str
+) -> None:
+    """Returns where a report that was made of these entries may be given to the person while these run.
+
+    Raises FailedPrecondition (ACCOUNTING_SUSPENDED) where an agency had it suspended since.
+    """
+    for index in entries:
         if withheld(await ledger.get_entry(tenant, index), running, now):
             raise FailedPrecondition("ACCOUNTING_SUSPENDED")
 

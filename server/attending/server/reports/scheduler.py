@@ -77,10 +77,10 @@ class Scheduler:
 
     async def _ask(self, tenant: str, section: ScheduleSection, period: Period) -> bool:
         name = report_id(tenant, section, period)
-        if await self._ledger.stream_version(tenant, report_stream(name)):
-            return False
         choice = Choice(period.since, period.until, policy=section.policy)
         try:
+            if await self._ledger.stream_version(tenant, report_stream(name)):
+                return False
             await self._desk.ask(
                 tenant, f"system:{self._owner}", name, Kind(section.kind), choice, schedule=section.name
             )
@@ -88,7 +88,7 @@ class Scheduler:
             return False
         except ExpectationFailed:  # another process was first
             return False
-        except AttendingError as err:  # such as a policy with too many inferences: the other schedules go on
+        except (AttendingError, LedgerError) as err:  # such as a log that is frozen: the others go on
             log.warning("report.not_scheduled", tenant=tenant, schedule=section.name, reason=err.reason)
             return False
         log.info("report.scheduled", tenant=tenant, report=name, schedule=section.name)
