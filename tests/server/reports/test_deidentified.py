@@ -192,6 +192,9 @@ def test_a_small_area_has_no_digits_of_its_own() -> None:
     made, _tally = texts()
     assert "036" in SMALL_AREAS
     assert "[ZIP 000**]" in made.clean("He lives in Lebanon, NH 03601.", None)
+    house = made.clean("She lives at 12345 Main Street, Chicago, IL 60611.", None)
+    assert ("123" in house, "[ZIP 606**]" in house) == (False, True)
+    assert "123" not in made.clean("She lives at 12345 Main Street.", None)
 
 
 def test_a_year_that_tells_an_age_over_89_goes_too() -> None:

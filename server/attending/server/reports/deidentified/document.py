@@ -55,8 +55,8 @@ from attending.server.reports.undisclosed import UNDISCLOSED
 
 _TOLD_EVERY: Final = 1_000
 _MOST_KNOWN: Final = 100_000
-"""Inferences whose patient is remembered, so that the name is found in their texts in whatever form: the last ones
-begun. Texts of any other are left out.
+"""Inferences whose patient is remembered, so that the name is found in their texts in whatever form: also in one that a
+reviewer changed, days and thousands of inferences later.
 """
 
 
