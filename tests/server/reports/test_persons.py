@@ -63,7 +63,10 @@ async def suspended(ward: Ward, subject: str, days: int) -> None:
     until = stamp(ward.gate.clock.moment + timedelta(days=days))
     body = {"suspension": "sus_1", "agency": POLICE, "form": "written", "until": until}
     entry = PendingEntry("disclosure.suspended", f"suspension/{subject}", "human:pia", subject, body)
-    await ward.gate.ledger.append(TENANT, [entry])
+    # A call that is repeated is shown how the person stands, and that is an access on record.
+    shown = {"what": "custody", "action": "suspendAccounting", "purpose_of_use": "RECORDMGT", "holds": 0}
+    again = PendingEntry("access.viewed", "access/pia", "human:pia", subject, shown)
+    await ward.gate.ledger.append(TENANT, [entry, again])
 
 
 async def read(

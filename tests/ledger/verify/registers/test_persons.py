@@ -143,6 +143,8 @@ def test_a_suspension_covers_the_agency_that_asked_and_nobody_else() -> None:
     running = suspensions([suspended(log, "law_enforcement", "written", 90)])
     at = format_time(log.clock)
     assert [withheld(one, running, at) for one in (police, regulator, copy)] == [True, False, True]
+    shown = {"what": "custody", "action": "suspendAccounting", "purpose_of_use": "RECORDMGT"}
+    assert withheld(log.append("access.viewed", "access/x", shown, subject=SUBJECT), [], at)
     before = format_time(parse_time(running[0].since) - timedelta(seconds=1))
     assert not withheld(police, running, before)
 

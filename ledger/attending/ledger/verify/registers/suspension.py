@@ -15,6 +15,8 @@ from attending.ledger.entry import Entry, format_time, parse_time
 from attending.ledger.errors import VerificationError
 
 SUSPENDED: Final = "disclosure.suspended"
+ACTION: Final = "suspendAccounting"
+"""The call that asks for one: what an access on record names where it was repeated."""
 ORAL: Final = "oral"
 WRITTEN: Final = "written"
 ORAL_DAYS: Final = 30
@@ -62,7 +64,7 @@ def suspensions(entries: Iterable[Entry]) -> list[Suspension]:
 
 def withheld(entry: Entry, running: Iterable[Suspension], at: str) -> bool:
     """Whether an entry about the person stays out of what they are given at that time."""
-    if entry.type == SUSPENDED:
+    if entry.type == SUSPENDED or entry.body.get("action") == ACTION:
         return True
     for one in running:
         if one.since <= at < one.until:
