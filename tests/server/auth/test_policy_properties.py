@@ -31,7 +31,7 @@ APPLICATION_MAY = {
     *("infer", "streamInfer", "record", "ackDelivery", "getInference", "watchInference"),
     *("getCheckpoint", "getInclusionProof", "getConsistencyProof", "getReceipt", "getCompleteness"),
     *("getVersion", "listVersions", "appendBatch", "appendStream", "closeEmitter", "appendEvent", "getHalt"),
-    *("listRecalls", "ackRecall", "getResources"),
+    *("ackRecall", "listRecalls", "getResources"),
 }
 SIGNING = {"prepareSign", "sign"}
 EMERGENCY_READS = {"listQueue", "getItem", "getInference", "watchInference"}
