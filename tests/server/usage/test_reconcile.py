@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -251,6 +252,16 @@ async def test_a_call_that_is_cut_closes_nothing_that_a_thread_works_on(
     assert closed_while == [False]
     assert list(desk.folder.iterdir()) == []
     assert await ward.gate.ledger.whole_stream(TENANT, STREAM) == []
+
+
+def test_a_comparison_that_is_stopped_ends(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 15, tzinfo=UTC)
+    made = comparison.Comparison(tmp_path / "c.db", at - timedelta(days=1), at + timedelta(days=1))
+    made.add_records([record(1, at, "a")])
+    made.stop()
+    with pytest.raises(sqlite3.Error):
+        made.match()
+    made.close()
 
 
 def test_a_time_to_come_is_in_no_file() -> None:

@@ -100,9 +100,16 @@ class Comparison:
         self._db.executescript(_TABLES)
         self._db.execute("BEGIN")
         self._records = self._outside = 0
+        self._stopped = False
 
     def close(self) -> None:
+        """Not while another thread is in it."""
         self._db.close()
+
+    def stop(self) -> None:
+        """Ends what another thread does in it, which then raises sqlite3.Error. From any thread, and more than once."""
+        self._stopped = True
+        self._db.interrupt()
 
     def add_records(self, records: Iterable[UsageRecord]) -> None:
         """Raises FailedPrecondition: TOO_MANY_RECORDS, or USAGE_ID_REPEATED with both rows: no call counts twice."""
@@ -223,7 +230,10 @@ class Comparison:
             last,
         ).fetchall():
             last = (rows[-1][2], rows[-1][0])
-            yield from rows
+            for one in rows:
+                if self._stopped:
+                    raise sqlite3.OperationalError("stopped")
+                yield one
 
     def _pair(self, row: int, number: tuple[int] | None) -> int:
         """1 where there is a call, which is this record's from now on."""

@@ -30,6 +30,7 @@ from attending.server.usage.comparison import PATIENCE, Comparison, Counts, Diff
 MOST_AT_ONCE: Final = 4
 """Comparisons of one process; of each tenant there is one."""
 RETRY_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 0.2
 P = ParamSpec("P")
 T = TypeVar("T")
 _MARGIN: Final = PATIENCE + timedelta(hours=1)
@@ -93,17 +94,17 @@ class UsageDesk:
     async def _compared(
         self, tenant: str, order: Order, records: AsyncIterator[Sequence[UsageRecord]], work: Path
     ) -> tuple[Counts, list[Difference], int]:
-        made = await _in_thread(Comparison, work / "comparison.db", order.since, order.until)
+        made = await asyncio.to_thread(Comparison, work / "comparison.db", order.since, order.until)
         try:
             count = 0
             async for some in records:
                 count += len(some)
-                await _in_thread(made.add_records, some)
+                await _in_thread(made, made.add_records, some)
             if count != order.records:
                 raise InvalidRequest([("open.records", f"says {order.records}, and {count} came")])
             size = await self._add_calls(tenant, order, made)
-            counts = await _in_thread(made.match)
-            return counts, await _in_thread(made.differences), size
+            counts = await _in_thread(made, made.match)
+            return counts, await _in_thread(made, made.differences), size
         finally:
             made.close()
 
@@ -118,9 +119,9 @@ class UsageDesk:
         async for block in self.exporter.blocks(tenant, plan):
             found = [one for entry in block for one in calls.visit(entry)]
             mine = [one for one in found if getattr(one, "provider", order.provider) == order.provider]
-            await _in_thread(made.add_calls, mine)
+            await _in_thread(made, made.add_calls, mine)
         rest = [one for one in calls.rest(stamp(self.now())) if one.provider == order.provider]
-        await _in_thread(made.add_calls, rest)
+        await _in_thread(made, made.add_calls, rest)
         return plan.size
 
     @contextmanager
@@ -144,9 +145,9 @@ class UsageDesk:
             os.close(lock)
 
 
-async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `function` returns, of a thread. A call that is cut or out of time waits for it to end: a database that is
-    closed while another thread is in it ends the process.
+async def _in_thread(made: Comparison, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` of `made` returns, of a thread. A call that is cut or out of time stops it, and waits until it
+    has ended: a database that is closed while another thread is in it ends the process.
     """
     loop = asyncio.get_running_loop()
     running = loop.run_in_executor(None, partial(function, *args, **kwargs))
@@ -154,5 +155,6 @@ async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         return await asyncio.shield(running)
     finally:
         while not running.done():
+            made.stop()
             with suppress(asyncio.CancelledError):
-                await asyncio.wait({running})
+                await asyncio.wait({running}, timeout=_STOP_SECONDS)
