@@ -209,6 +209,23 @@ async def test_who_may_not_ask_whom_nobody_knows_and_who_is_of_another_tenant(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_who_may_not_ask_for_it_is_not_given_it(
+    ward: Ward, desk: ReportDesk, officer: Person, kind: Kind
+) -> None:
+    await signed_release(ward)
+    report_id = await create(desk, officer, kind, await ward.gate.ledger.pseudonym(TENANT, "MRN-1"))
+    await made(desk, report_id)
+    size = (await ward.gate.ledger.head(TENANT))[0]
+    director = person("mia", "medical_director")
+    for who in (ward.auditor, director):
+        for name in (DRAFT, BUNDLE):
+            assert await refusal(got(desk, who, report_id, name)) == "PERMISSION_DENIED"
+    new = await ward.gate.ledger.list_entries(TENANT, size)
+    assert {entry.type for entry in new} <= {"access.denied"}
+    assert await got(desk, officer, report_id, DRAFT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_person_who_was_erased_is_still_accounted_to_by_entries_alone(
     ward: Ward, desk: ReportDesk, officer: Person, tmp_path: Path, kind: Kind
 ) -> None:

@@ -127,7 +127,7 @@ DISCLOSE_PAYLOADS: Final = "disclosePayloads"
 """Asked for besides `export` when a bundle shall hold personal content."""
 
 REPORT_ON_PERSON: Final = "reportOnPerson"
-"""Asked for besides `createReport` when a report is about one person by name of the log."""
+"""Asked for besides `createReport` and `downloadReport` when a report is about one person by name of the log."""
 
 APPEND_EVENT: Final = "appendEvent"
 """Asked for besides the call itself for each type of event in it."""

@@ -67,7 +67,7 @@ def rows(policies: PolicySet) -> Iterator[Row]:
         for kind, action in kinds.items():
             yield _row(policies, f"GET {path} ({kind})", action, log)
     yield _row(policies, "ReportService/Export with payloads", DISCLOSE_PAYLOADS, log)
-    yield _row(policies, "ReportService/CreateReport about one person", REPORT_ON_PERSON, log)
+    yield _row(policies, "ReportService/CreateReport, DownloadReport about one person", REPORT_ON_PERSON, log)
     for name in EXTERNAL_TYPES:
         resource = Resource.event_type(_TENANT, name)
         yield _row(policies, f"event {name}", APPEND_EVENT, resource)

@@ -95,8 +95,7 @@ class ReportDesk:
         principal, tenant = permit.principal, permit.principal.tenant
         if (stream := await claimed(self.ledger, tenant, once)) is not None:
             return await self.get(tenant, stream.removeprefix(report_stream("")))
-        if (right := KINDS[kind].right) is not None:
-            await self.authorizer.require(right, Resource.log(tenant), principal)
+        await self._require_right(principal, kind)
         if self._workshop.busy >= MOST_MAKING or self._workshop.busy_of(tenant) >= MOST_MAKING_OF_TENANT:
             raise FailedPrecondition("TOO_MANY_REPORTS")
         await self._make_room(tenant)
@@ -247,10 +246,11 @@ class ReportDesk:
         """The bytes of a file, after its disclosure is on record.
 
         Raises FailedPrecondition (REPORT_NOT_READY, REPORT_NOT_ISSUED, REPORT_CHANGED, ACCOUNTING_SUSPENDED),
-        NotFound (UNKNOWN_REPORT).
+        NotFound (UNKNOWN_REPORT), PermissionDenied (about a person, and the caller may not report on one).
         """
         tenant = permit.principal.tenant
         row = await self._record.row(tenant, report_id)
+        await self._require_right(permit.principal, Kind(row["kind"]))
         if name == ISSUED_PDF and row["state"] != "issued":
             raise FailedPrecondition("REPORT_NOT_ISSUED")
         if name == ISSUED_PDF:
@@ -278,6 +278,11 @@ class ReportDesk:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, 65_536):
                 yield chunk
+
+    async def _require_right(self, principal: Principal, kind: Kind) -> None:
+        """Returns where the caller may have a report of that kind. Raises PermissionDenied."""
+        if (right := KINDS[kind].right) is not None:
+            await self.authorizer.require(right, Resource.log(principal.tenant), principal)
 
     async def _make_room(self, tenant: str) -> None:
         rows = await self.ledger.query(

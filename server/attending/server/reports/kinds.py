@@ -47,7 +47,7 @@ class ReportKind:
     """`narrows` are the fields of the scope that it takes besides times, `needs` those that it must have;
     `types` are those of the entries about a person, `years` how far back it goes where no beginning is given;
     `register` names the rows that go with it, besides the exceptions; `right` is an action that is asked for besides
-    `createReport`.
+    `createReport` and `downloadReport`.
     """
 
     title: str
