@@ -21,7 +21,7 @@ COLUMNS: Final = (
     "did_not_judge",
 )
 MINIMUM: Final = 11
-"""Texts of a group that is shown by itself: as CMS has it, no cell from 1 to 10."""
+"""Texts of a group that is shown by itself, as CMS bounds a cell; what is counted within a group may be fewer."""
 NOT_COLLECTED: Final = "not collected"
 SMALL: Final = "(small groups, together)"
 _GROUP: Final = ("texts", "flagged", "held", "blocked", "overridden", "upheld", "withdrawn")
