@@ -270,7 +270,11 @@ def test_a_time_to_come_is_in_no_file() -> None:
         idempotency_key="k", provider="p", file_sha256=bytes(32), records=1
     )
     getattr(opening, "from").FromDatetime(now - timedelta(days=14))
-    for ahead, refused in ((timedelta(0), False), (timedelta(seconds=120), False), (timedelta(days=16), True)):
+    for ahead, refused in (
+        (timedelta(0), False),
+        (timedelta(seconds=120), False),
+        (timedelta(days=16), True),
+    ):
         opening.to.FromDatetime(now + ahead)
         if not refused:
             assert order_of(opening, now).until == now + ahead

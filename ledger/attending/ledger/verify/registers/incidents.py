@@ -12,8 +12,8 @@ later than the law's:
 
 What does not apply the entries must say: a class that is not stated is reckoned as `other` where patient safety is
 concerned, a number of persons that is not stated as more than 500. The clocks of a breach run for privacy and security.
-A clock is met by a `notice.sent` to that recipient: that of the AI Act by one about the `incident`, those of a breach by
-one about the `breach` or `privacy`, since a regulator of the one is none of the other.
+A clock is met by a `notice.sent` to that recipient: that of the AI Act by one about the `incident`, those of a breach
+by one about the `breach` or `privacy`, since a regulator of the one is none of the other.
 """
 
 from __future__ import annotations
