@@ -17,7 +17,6 @@ import pikepdf
 import pytest
 from attending.ledger.verify.report import Status
 from attending.server.errors import ConfigurationError, FailedPrecondition, Unavailable
-from attending.server.reports import seal as seal_module
 from attending.server.reports.seal import build_sealer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -290,21 +289,17 @@ def test_only_a_report_is_sealed_and_only_once(report: Path, office: Office, tmp
     assert caught.value.reason == "REPORT_NOT_SEALABLE"
 
 
-def test_a_full_disk_leaves_no_file(
-    report: Path, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`/dev/full` in place of the disk: the first write to it fails."""
+def test_a_disk_that_ends_leaves_no_file(report: Path, office: Office, tmp_path: Path) -> None:
+    """A limit on the size of files, which real writes run into half-way."""
     folder = tmp_path / "out"
     folder.mkdir()
-
-    def full(target: Path) -> Path:
-        part = target.with_name(f"{target.name}.x.part")
-        part.symlink_to("/dev/full")
-        return part
-
-    monkeypatch.setattr(seal_module, "_new_part", full)
-    with pytest.raises(OSError, match="No space left"):
-        sealed(office, report, folder / "sealed.pdf")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (report.stat().st_size // 2, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            sealed(office, report, folder / "sealed.pdf")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(folder.iterdir()) == []
 
 
