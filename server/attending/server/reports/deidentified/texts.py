@@ -30,7 +30,7 @@ SMALL_AREAS: Final = frozenset(
 """
 _TRIES: Final = 3
 _YEAR: Final = re.compile(r"(?<![0-9])(?:1[89]|20)[0-9]{2}(?![0-9])")
-_ZIP: Final = re.compile(r"(?<![0-9])[0-9]{5}(?:-[0-9]{4})?\W*\Z")
+_ZIP: Final = re.compile(r"(?<![0-9.])[0-9]{5}(?:-[0-9]{4})?\W*\Z")
 """At the end of a place: what stands before a street may have five digits too."""
 _OLD_YEAR: Final = re.compile(
     r"(?i)\b(?:born|birth|dob|since|in|of|from|year)\b[ :(]{1,3}((?:1[89]|20)[0-9]{2})\b"
