@@ -328,3 +328,22 @@ async def test_a_report_names_the_newest_comparison_that_covers_its_period(
     assert (one.entry, one.covers) == (covering.index, True)
     assert later.index > covering.index
     await reports.drain()
+
+
+async def test_a_file_that_is_given_again_with_less_in_it_takes_nothing_back(
+    ward: Ward, desk: UsageDesk, provider: Naming, tmp_path: Path
+) -> None:
+    at = ward.gate.clock.moment
+    await called(ward)
+    bad, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0"), record(2, at, "shadow")])
+    good, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0")])
+    reports = opened(ward, tmp_path)
+    report_id = await create(ward, reports)
+    requested = (await ward.gate.ledger.stream_entries(TENANT, report_stream(report_id)))[0]
+    [one] = await compared_of(ward.gate.ledger, TENANT, requested)
+    assert (one.entry, one.worse_entry, one.worse_bypassed) == (good.index, bad.index, 1)
+    await made(reports, report_id)
+    text = " ".join(written(tmp_path, await got(reports, ward.auditor, report_id, DRAFT)).split())
+    assert f"An earlier comparison with scripted, entry {bad.index}, counted 1." in text
+    assert "in these no call is past it" not in text
+    await reports.drain()

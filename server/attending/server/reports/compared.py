@@ -7,6 +7,7 @@ page names each by its index, under the tree head of the report.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from attending.ledger.entry import Entry
@@ -17,10 +18,13 @@ from attending.server.reports.particulars import Compared
 
 
 async def compared_of(ledger: Ledger, tenant: str, requested: Entry) -> tuple[Compared, ...]:
-    """Of each provider the newest comparison under the report's head that covers its period, or else the newest."""
+    """Of each provider the newest comparison under the report's head that covers its period, or else the newest. What
+    an earlier one found stays said: a file that is given again with less in it takes nothing back.
+    """
     body = requested.body
     since, until = await _period(ledger, tenant, body, requested.time)
     found: dict[str, Compared] = {}
+    worst: dict[str, Compared] = {}
     for entry in await ledger.whole_stream(tenant, STREAM):
         if entry.type != RECONCILED or entry.index >= body["tree_size"]:
             continue
@@ -37,7 +41,19 @@ async def compared_of(ledger: Ledger, tenant: str, requested: Entry) -> tuple[Co
         before = found.get(one.provider)
         if before is None or one.covers or not before.covers:
             found[one.provider] = one
-    return tuple(found[name] for name in sorted(found))
+        if one.covers and _past(one) >= _past(worst.get(one.provider, one)):
+            worst[one.provider] = one
+    return tuple(_beside(found[name], worst.get(name)) for name in sorted(found))
+
+
+def _past(one: Compared) -> int:
+    return one.counts["bypassed"]
+
+
+def _beside(one: Compared, worst: Compared | None) -> Compared:
+    if worst is None or _past(worst) <= _past(one):
+        return one
+    return replace(one, worse_entry=worst.entry, worse_bypassed=_past(worst))
 
 
 def bypass(compared: Iterable[Compared]) -> str:
@@ -48,10 +64,16 @@ def bypass(compared: Iterable[Compared]) -> str:
             "That every use of a model went through the gate: bypass is not evidenced, since no usage export of a"
             " provider that covers the period was reconciled with the log."
         )
-    past = sum(one.counts["bypassed"] for one in covering)
+    past = sum(map(_past, covering))
     names = ", ".join(one.provider for one in covering)
-    if past:
-        return f"That every use of a model went through the gate: {past} calls counted by {names} are not in the log."
+    earlier = "".join(
+        f" An earlier comparison with {one.provider}, entry {one.worse_entry}, counted {one.worse_bypassed}."
+        for one in covering
+        if one.worse_entry is not None
+    )
+    if past or earlier:
+        said = f"That every use of a model went through the gate: {past} calls counted by {names} are not in the log."
+        return said + earlier
     return (
         f"That every use of a model went through the gate, beyond the usage exports of {names}: in these no call is"
         " past it. Of accounts and providers that nobody exported, bypass is not evidenced."

@@ -56,6 +56,9 @@ class Compared:
     file_sha256: str
     covers: bool
     counts: Mapping[str, int]
+    worse_entry: int | None = None
+    """An earlier one of the same provider that covers the period too, and counted more calls past the gate."""
+    worse_bypassed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
