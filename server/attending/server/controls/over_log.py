@@ -34,7 +34,7 @@ class LogControls:
     ) -> AsyncIterator[tuple[int, int] | tuple[Evaluated, ...]]:
         """How many of how many entries were looked at, again and again, and at last the results over [begin, end).
 
-        Nothing of the log is held but a block of entries. The ledger's errors.
+        Nothing of the log is held but a block of entries, and what the rules remember. The ledger's errors.
         """
         async with self._turn:
             evaluation = Evaluation(await asyncio.to_thread(shipped_matrix))

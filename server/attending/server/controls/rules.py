@@ -2,7 +2,8 @@
 
 A rule counts what it concerns, and of that what holds, what does not, and what cannot be told: where entries may stand
 outside of those shown, before them or between them, or where a time has not run out, what is missing is open, not
-failed. Kept are counts, the first few indexes, and what is waited for.
+failed. Kept are counts, the first few indexes, what is waited for, and the keys of what has to come before something or
+to be the only one: memory grows with the inferences of a log, by some 0.6 KB for one that a person signs.
 """
 
 from __future__ import annotations
