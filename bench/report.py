@@ -50,6 +50,7 @@ ORIGIN: Final = "attending.example/bench"
 ENTRIES_AN_APPEND: Final = 1_000
 SUBJECTS: Final = 100
 HELD_EVERY: Final = 7
+PROMPT_VERSIONS: Final = tuple(f"v{number}" for number in range(5))
 POLICY_HASH: Final = "ab" * 32
 KEY: Final = Ed25519PrivateKey.from_private_bytes(b"b" * 32)
 BUNDLE: Final = "bench.attending"
@@ -61,7 +62,7 @@ async def inference(ledger: Ledger, number: int, subject: str) -> AsyncIterator[
     asked = {
         "policy": f"policy-{number % 7}",
         "policy_hash": POLICY_HASH,
-        "prompt_version": f"v{number % 5}",
+        "prompt_version": PROMPT_VERSIONS[number % 5],
         "model": f"model-{number % 3}",
         "calling_app": "bench",
         "phi_replaced": number % 4,
@@ -124,6 +125,9 @@ async def fill(folder: Path, inferences: int) -> None:
             "not_after": None,
         }
         waiting = [PendingEntry("key.enrolled", f"key:{enrolled['key_id']}", "system:bench", None, enrolled)]
+        for version in PROMPT_VERSIONS:
+            registered = {"name": "bench", "version": version}
+            waiting.append(PendingEntry("prompt.version", "prompt:bench", "human:bench", None, registered))
         for number in range(inferences):
             waiting += [one async for one in inference(ledger, number, subjects[number % SUBJECTS])]
             if len(waiting) >= ENTRIES_AN_APPEND:
