@@ -75,7 +75,9 @@ def test_a_date_moves_in_its_own_form(detector: PhiDetector, written: str) -> No
     assert distance == mapping.dates.days
     assert distance % 7 == 0
     assert 35 <= abs(distance) <= 336
-    # the same signs between, the same time and weekday around
+    # the same signs between, the same time and weekday around; May, June and July have no short form, and no full stop
+    if re.search(r"\b(?:May|June|July)\b", surrogate):
+        written = re.sub(r"(?<=[a-z])\.", "", written)
     shape = re.compile(r"[A-Za-z]+|[0-9]+")
     assert shape.sub("", surrogate) == shape.sub("", written)
     assert len(mapping) == 0
