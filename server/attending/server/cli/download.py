@@ -7,6 +7,7 @@ makes the same file again for the same order, and says its hash before its bytes
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ def download(client: Client, request: report_pb2.ExportRequest, out_path: Path) 
     written = json_format.MessageToJson(request)
     if not order.exists() or order.read_text(encoding="utf-8") != written:
         partial.unlink(missing_ok=True)
-        order.write_text(written, encoding="utf-8")
+        _private(order, os.O_TRUNC).write_text(written, encoding="utf-8")
     for attempt in range(RESUMED + 1):
         try:
             entries = _attempt(client, request, partial)
@@ -73,6 +74,12 @@ def order_of(out_path: Path) -> Path:
     return out_path.with_name(out_path.name + ".order")
 
 
+def _private(path: Path, flags: int = 0) -> Path:
+    """The file, there for its owner alone: it may hold personal content, and its order names a person."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600))
+    return path
+
+
 def _forget(out_path: Path) -> None:
     partial_of(out_path).unlink(missing_ok=True)
     order_of(out_path).unlink(missing_ok=True)
@@ -83,7 +90,7 @@ def _attempt(client: Client, request: report_pb2.ExportRequest, partial: Path) -
     asked = report_pb2.ExportRequest()
     asked.CopyFrom(request)
     asked.resume_from = partial.stat().st_size if partial.exists() else 0
-    with partial.open("ab") as file:
+    with _private(partial).open("ab") as file:
         for event in client.reports.Export(asked):
             match event.WhichOneof("event"):
                 case "progress":

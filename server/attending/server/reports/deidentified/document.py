@@ -1,7 +1,7 @@
 """`python -m attending.server.reports.deidentified.document`: makes a de-identified document of a bundle.
 
-The order comes as JSON on standard input; how far it is goes out as lines `done total`, and at last one JSON object:
-the text to sign, or the letters of what could not be replaced.
+How the order comes and how far it is goes out, `process` says; its last word is the text to sign, or the letters of
+what could not be replaced.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from attending.server.reports.deidentified.records import Records
 from attending.server.reports.deidentified.tally import Tally
 from attending.server.reports.deidentified.texts import KINDS, IdentifiersRemainError, Texts
 from attending.server.reports.deidentified.words import Words
-from attending.server.reports.make import NICENESS
+from attending.server.reports.process import take_order, tell
 from attending.server.reports.undisclosed import UNDISCLOSED
 
 _TOLD_EVERY: Final = 1_000
@@ -179,8 +179,7 @@ class _Making:
 
 def main() -> int:
     """Carries out the order on standard input."""
-    os.nice(NICENESS)
-    order: dict[str, Any] = json.load(sys.stdin)
+    order = take_order()
     said: dict[str, Any]
     try:
         text = write_document(
@@ -189,7 +188,7 @@ def main() -> int:
             bytes.fromhex(order["secret"]),
             order["pseudonyms"],
             load_detector(),
-            _told,
+            tell,
             None if order["map"] is None else Path(order["map"]),
         )
         said = {"text": text}
@@ -197,11 +196,6 @@ def main() -> int:
         said = {"letters": err.letters}
     sys.stdout.write(json.dumps(said) + "\n")
     return 0
-
-
-def _told(done: int, total: int) -> None:
-    sys.stdout.write(f"{done} {total}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
