@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import uuid
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def test_a_cut_download_goes_on_with_the_same_bytes(
         asked_once(server)
         asked, whole, out = request(), tmp_path / "whole.attending", tmp_path / "cut.attending"
         download(client, asked, whole)
+        assert stat.S_IMODE(whole.stat().st_mode) == 0o600, "it may hold what is about a person"
         asked_once(server)
         data = whole.read_bytes()
         cut_after(asked, out, data[: len(data) if given is None else given])
