@@ -77,6 +77,9 @@ def _reported(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
             time.sleep(0.2)
     key = hospital.keys[hospital.name(tenant, "safety_officer")]
     with ReportClient(hospital.connection(tenant, "safety_officer")) as officer:
+        for number, one in enumerate(made):  # who signs was given the draft
+            out = hospital.folder / f"draft-{tenant}-{number}.pdf"
+            officer.download(one, report_pb2.REPORT_FILE_DRAFT, "audit", out)
         officer.sign(*officer.prepare(signed, key_id(key)), key)
         preparation, statement = officer.prepare(prepared, key_id(key))
     return replace(

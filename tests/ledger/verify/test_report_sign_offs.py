@@ -17,7 +17,11 @@ from attending.ledger.report_signature import (
     parse_report_statement,
     report_stream,
 )
+from attending.ledger.reviewer_key import Algorithm
 from attending.ledger.verify import Report, Status
+
+from tests.authenticator import PRESENT
+from tests.ledger.verify.test_passkeys import Signer
 
 if TYPE_CHECKING:
     from tests.ledger.verify.conftest import LogBuilder, Reviewer
@@ -71,6 +75,56 @@ def test_a_report_in_its_order_verifies(log: LogBuilder, tmp_path: Path) -> None
     sign(log, who)
     issue(log)
     assert log.verify(log.full(tmp_path / "a.attending")).verdict is Status.PASSED
+
+
+def sign_by_passkey(
+    log: LogBuilder, who: Signer, *, as_: Algorithm = Algorithm.WEBAUTHN_ES256, **faults: Any
+) -> int:
+    """A sign-off over its statement's challenge; `faults` are of the assertion."""
+    said = statement(log, who)  # type: ignore[arg-type]
+    proof = who.passkey.prove(faults.pop("challenge", said.challenge()), **faults)
+    body = {"report": REPORT, "statement": said.to_json(), "key_id": who.key_id, **proof.to_json(as_)}
+    return log.append(SIGNED_OFF, STREAM, body, actor=f"human:{who.user}").index
+
+
+def test_a_passkey_signs_a_report_off(log: LogBuilder, tmp_path: Path) -> None:
+    who = Signer(log, role="auditor")
+    who.invite()
+    who.bind()
+    log.append(REQUESTED, STREAM, {"report": REPORT})
+    sign_by_passkey(log, who)
+    issue(log)
+    assert log.verify(log.full(tmp_path / "a.attending")).verdict is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"challenge": bytes(32)},
+        {"origin": "https://elsewhere.example"},
+        {"flags": PRESENT},
+        {"type_": "webauthn.create"},
+        {"as_": Algorithm.WEBAUTHN_ED25519},
+    ],
+)
+def test_a_passkey_that_signed_something_else_or_for_nobody_fails(
+    log: LogBuilder, tmp_path: Path, failed: Failed, faults: dict[str, Any]
+) -> None:
+    who = Signer(log, role="auditor")
+    who.invite()
+    who.bind()
+    log.append(REQUESTED, STREAM, {"report": REPORT})
+    index = sign_by_passkey(log, who, **faults)
+    assert failed(log.verify(log.full(tmp_path / "a.attending"))) == {"V11": {index}}
+
+
+def test_a_passkey_that_nobody_let_in_signs_no_report_off(
+    log: LogBuilder, tmp_path: Path, failed: Failed
+) -> None:
+    who = Signer(log, role="auditor")
+    log.append(REQUESTED, STREAM, {"report": REPORT})
+    index = sign_by_passkey(log, who)
+    assert failed(log.verify(log.full(tmp_path / "a.attending"))) == {"V12": {index}}
 
 
 @pytest.mark.parametrize(

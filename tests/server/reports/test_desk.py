@@ -16,12 +16,14 @@ from typing import Any
 import pikepdf
 import pytest
 from attending.ledger.custody.reads import Order
-from attending.ledger.entry import Entry
+from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.note import VerifierKey
 from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF, report_stream
 from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.server.clock import stamp
 from attending.server.errors import AttendingError, Unavailable
 from attending.server.idempotency import Once
+from attending.server.replay.reducers import rows_of_append
 from attending.server.reports import workshop
 from attending.server.reports.choose import WORDS, Choice
 from attending.server.reports.desk import Report, ReportDesk
@@ -31,6 +33,7 @@ from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, WORK
 
+from tests.authenticator import PRESENT, Credential
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
 from tests.server.reports.test_export import export, order, signed_release, verify
 from tests.server.reports.test_pdf import text_of
@@ -80,6 +83,8 @@ async def made(desk: ReportDesk, report_id: str) -> Report:
 
 
 async def sign(desk: ReportDesk, who: Person, report_id: str) -> Entry:
+    if not await desk.drafts_given(who.principal, report_id):
+        await got(desk, who, report_id, DRAFT)
     prepared = await desk.prepare(who.principal, report_id, who.key_id)
     signature = who.key.sign(prepared.statement.message())
     return await desk.sign(who.principal, prepared.preparation_id, signature, fresh())
@@ -111,7 +116,13 @@ async def test_a_report_is_asked_for_signed_off_and_issued_and_the_log_says_so(
     pdf = await got(desk, ward.auditor, report_id, ISSUED_PDF)
     assert hashlib.sha256(pdf).hexdigest() == issued.body["pdf"]
     text = written(tmp_path, pdf)
-    for shown in ("audrey", "auditor", "approved for issue", signed.body["statement"]["time"]):
+    for shown in (
+        "audrey",
+        "auditor",
+        "approved for issue",
+        "A key in a file",
+        signed.body["statement"]["time"],
+    ):
         assert shown in text
     assert "DRAFT" not in text
     assert (await desk.get(TENANT, report_id)).row["state"] == "issued"
@@ -272,6 +283,7 @@ async def test_a_wrong_signature_signs_nothing_and_nobody_signs_for_another(
     await signed_release(ward)
     report_id = await create(ward, desk)
     await made(desk, report_id)
+    await got(desk, ward.auditor, report_id, DRAFT)
     prepared = await desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
     wrong = ward.rivera.key.sign(prepared.statement.message())
     call = desk.sign(ward.auditor.principal, prepared.preparation_id, wrong, fresh())
@@ -285,6 +297,80 @@ async def test_a_wrong_signature_signs_nothing_and_nobody_signs_for_another(
     assert await refusal(call) == "PREPARATION_EXPIRED"
     await sign(desk, ward.auditor, report_id)
     assert await refusal(sign(desk, ward.auditor, report_id)) == "REPORT_SIGNED_OFF"
+
+
+async def test_who_was_not_given_the_draft_as_it_is_does_not_stand_for_it(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    assert await refusal(call) == "DRAFT_NOT_READ"
+    officer = Person(replace(ward.rivera.principal, roles=frozenset({"safety_officer"})), ward.rivera.key)
+    await got(desk, officer, report_id, DRAFT)  # somebody else
+    await got(desk, ward.auditor, report_id, BUNDLE)
+    call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    assert await refusal(call) == "DRAFT_NOT_READ"
+    await got(desk, ward.auditor, report_id, DRAFT)
+    draft = tmp_path / "reports" / TENANT / report_id / DRAFT
+    draft.write_bytes(draft.read_bytes() + b"\n")
+    call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    assert await refusal(call) == "DRAFT_NOT_READ"
+    # Not the digests alone: it is the person's own draft that was given.
+    assert len(await desk.drafts_given(ward.auditor.principal, report_id)) == 1
+
+
+async def test_a_passkey_signs_a_report_off_and_the_pages_say_so(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    passkey = Credential.new()
+    key_id, now = passkey.enrolled.key_id, ward.gate.clock
+    halves = [
+        PendingEntry("credential.issued", "invitation:inv_1", actor, None, body, occurred_at=now())
+        for actor, body in (
+            ("human:olga", {"half": "administrator", "expires": stamp(now() + timedelta(hours=1))}),
+            ("human:saida", {"half": "officer"}),
+        )
+    ]
+    said = {"user": "audrey", "credential": "inv_1", "kind": "passkey"}
+    halves = [replace(one, body={**said, **one.body}) for one in halves]
+    enrolled = {
+        **passkey.enrolled.to_json(),
+        "user": "audrey",
+        "roles": ["auditor"],
+        "not_after": None,
+        "invitation": "inv_1",
+    }
+    bound = PendingEntry("key.enrolled", f"key:{key_id}", "human:audrey", None, enrolled, occurred_at=now())
+    await ward.gate.ledger.append(TENANT, [*halves, bound], rows=rows_of_append([*halves, bound]))
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await got(desk, ward.auditor, report_id, DRAFT)
+    who = ward.auditor.principal
+    prepared = await desk.prepare(who, report_id, key_id)
+    challenge = prepared.statement.challenge()
+    # The key alone, another site, an unverified person, another statement: none of them signs.
+    raw = passkey.sign(prepared.statement.message())
+    assert await refusal(desk.sign(who, prepared.preparation_id, raw, fresh())) == "SIGNATURE_INVALID"
+    for wrong in (
+        passkey.prove(challenge, origin="http://elsewhere:8799"),
+        passkey.prove(challenge, flags=PRESENT),
+        passkey.prove(bytes(32)),
+    ):
+        call = desk.sign(who, prepared.preparation_id, wrong.signature, fresh(), wrong.assertion)
+        assert await refusal(call) == "SIGNATURE_INVALID"
+    right = passkey.prove(challenge)
+    signed = await desk.sign(who, prepared.preparation_id, right.signature, fresh(), right.assertion)
+    assert signed.body["algorithm"] == "webauthn-es256"
+    await desk.issue(who, report_id, fresh())
+    text = written(tmp_path, await got(desk, ward.auditor, report_id, ISSUED_PDF))
+    shown = re.sub(r"\s", "", text)
+    assert "Apasskey,whosedeviceverifieditspersonforthissignature" in shown
+    whole, _steps = await export(ward, tmp_path, order())
+    report = verify(ward, whole)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
 
 
 async def test_two_issues_at_once_are_one(ward: Ward, desk: ReportDesk) -> None:

@@ -151,6 +151,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "TOO_MANY_REPORTS": "wait until some of them are made; `attending report list` shows how far they are",
     "REPORT_NOT_READY": "wait for the draft with `attending report show --wait`",
     "REPORT_NOT_MADE": "the server's log names what failed; ask again",
+    "DRAFT_NOT_READ": "read it first: `attending report download --file draft`, as the person who signs",
     "REPORT_NOT_SIGNED_OFF": "a named person signs it off first: `attending report sign`",
     "REPORT_SIGNED_OFF": "it is signed off already; `attending report issue` issues it",
     "REPORT_NOT_ISSUED": "issue it first with `attending report issue`, or download the draft",

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable
 from typing import Final
 
+from attending.ledger.reviewer_key import Algorithm
 from attending.ledger.verify.checks import Scope
 from attending.ledger.verify.report import Status
 from attending.server.reports.blocks import Block, code, heading, pairs, points, qr_code, text
@@ -20,6 +21,10 @@ _VERIFY_SEAL: Final = (
     "# the seal, and all of this file; both roots come from elsewhere, too",
     'attending-verify REPORT.pdf --key "$KEY" --seal-root seal-root.pem --tsa-root tsa-root.pem',
 )
+_METHODS: Final = {
+    True: "A passkey, whose device verified its person for this signature",
+    False: "A key in a file that its person keeps",
+}
 _WORDS: Final = {
     Status.PASSED: "The evidence verifies",
     Status.FAILED: "The evidence does not verify",
@@ -95,6 +100,7 @@ def signature(about: Particulars) -> Iterable[Block]:
             ("In the role of", signed.role.replace("_", " ")),
             ("Meaning", signed.meaning.replace("_", " ")),
             ("Date and time", signed.time),
+            ("Signed with", _METHODS[Algorithm(signed.algorithm).passkey]),
             ("Entry of the log", signed.entry),
             ("Key", f"{signed.key_id} ({signed.algorithm})"),
             ("Signature", signed.signature),

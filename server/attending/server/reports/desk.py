@@ -24,6 +24,7 @@ from attending.ledger.errors import DuplicateClaim
 from attending.ledger.ledger import Ledger
 from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, report_stream
 from attending.ledger.submission import Expectation
+from attending.ledger.webauthn import Assertion
 from attending.server import projections
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
@@ -192,9 +193,20 @@ class ReportDesk:
         """As `SignOff.prepare`."""
         return await self._sign_off.prepare(principal, report_id, key_id)
 
-    async def sign(self, principal: Principal, preparation_id: str, signature: bytes, once: Once) -> Entry:
+    async def drafts_given(self, principal: Principal, report_id: str) -> frozenset[str]:
+        """As `SignOff.drafts_given`."""
+        return await self._sign_off.drafts_given(principal, report_id)
+
+    async def sign(
+        self,
+        principal: Principal,
+        preparation_id: str,
+        signature: bytes,
+        once: Once,
+        assertion: Assertion | None = None,
+    ) -> Entry:
         """As `SignOff.sign`."""
-        return await self._sign_off.sign(principal, preparation_id, signature, once)
+        return await self._sign_off.sign(principal, preparation_id, signature, once, assertion)
 
     async def issue(self, principal: Principal, report_id: str, once: Once) -> Entry:
         """Makes the pages with their signature, seals them where a seal is configured, and issues them; the entry.

@@ -12,8 +12,16 @@ from typing import Final
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry
 from attending.ledger.errors import VerificationError
-from attending.ledger.report_signature import MEANING, ROLES, SIGNED_OFF, ReportStatement, report_stream
+from attending.ledger.report_signature import (
+    DISCLOSED,
+    MEANING,
+    ROLES,
+    SIGNED_OFF,
+    ReportStatement,
+    report_stream,
+)
 from attending.ledger.reviewer_key import Proof, ReviewerKey
+from attending.ledger.webauthn import Assertion
 from attending.server.auth.authorize import Authorizer
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
@@ -50,10 +58,10 @@ class SignOff:
     _prepared: dict[str, Prepared] = field(default_factory=dict)
 
     async def prepare(self, principal: Principal, report_id: str, key_id: str) -> Prepared:
-        """The statement that signs the report off, over the draft as it is.
+        """The statement that signs the report off, over the draft as it is, which this person was given before.
 
         Raises PermissionDenied (ROLE_NOT_PERMITTED), NotFound (UNKNOWN_REPORT, UNKNOWN_KEY), FailedPrecondition
-        (REPORT_SIGNED_OFF, REPORT_NOT_READY, TOO_MANY_PREPARATIONS).
+        (REPORT_SIGNED_OFF, REPORT_NOT_READY, DRAFT_NOT_READ, TOO_MANY_PREPARATIONS).
         """
         tenant, role = principal.tenant, _role(principal)
         try:
@@ -63,6 +71,9 @@ class SignOff:
             raise NotFound("UNKNOWN_KEY") from None
         row = await self.record.in_state(tenant, report_id, "requested")
         place = await self.workshop.ready(tenant, report_id)
+        draft = await digest(place / DRAFT)
+        if draft not in await self.drafts_given(principal, report_id):
+            raise FailedPrecondition("DRAFT_NOT_READ")
         requested = await self.record.requested(tenant, report_id)
         head, now = parse_checkpoint(requested.body["checkpoint"]), self.record.now()
         statement = ReportStatement(
@@ -71,7 +82,7 @@ class SignOff:
             kind=row["kind"],
             bundle=await digest(place / BUNDLE),
             statistics=hashlib.sha256(await asyncio.to_thread(statistics_in, place / BUNDLE)).hexdigest(),
-            draft=await digest(place / DRAFT),
+            draft=draft,
             tree_size=head.size,
             root=head.root.hex(),
             meaning=MEANING,
@@ -86,8 +97,25 @@ class SignOff:
         self._keep(prepared, stamp(now))
         return prepared
 
-    async def sign(self, principal: Principal, preparation_id: str, signature: bytes, once: Once) -> Entry:
-        """Verifies the signature and signs the report off; the entry.
+    async def drafts_given(self, principal: Principal, report_id: str) -> frozenset[str]:
+        """Hex SHA-256 of each draft of the report that the log says this person was given."""
+        stream = await self.record.ledger.whole_stream(principal.tenant, report_stream(report_id))
+        return frozenset(
+            entry.body["sha256"]
+            for entry in stream
+            if entry.type == DISCLOSED and entry.actor == principal.actor and entry.body["what"] == "draft"
+        )
+
+    async def sign(
+        self,
+        principal: Principal,
+        preparation_id: str,
+        signature: bytes,
+        once: Once,
+        assertion: Assertion | None = None,
+    ) -> Entry:
+        """Verifies the signature, of a passkey with the `assertion` that it is over, and signs the report off; the
+        entry.
 
         Raises NotFound (UNKNOWN_PREPARATION), PermissionDenied (NOT_YOUR_PREPARATION, ROLE_NOT_PERMITTED),
         FailedPrecondition (PREPARATION_EXPIRED, SIGNATURE_INVALID, KEY_UNKNOWN, REPORT_SIGNED_OFF), Aborted.
@@ -105,7 +133,7 @@ class SignOff:
             raise PermissionDenied("ROLE_NOT_PERMITTED")
         if prepared.expires_at <= stamp(self.record.now()):
             raise FailedPrecondition("PREPARATION_EXPIRED")
-        proof = Proof(signature, None)
+        proof = Proof(signature, assertion)
         try:
             prepared.key.verify(statement.message(), proof)
         except VerificationError as err:
