@@ -428,6 +428,14 @@ def _counted_otherwise(folder: Path) -> Evidence:
     return Evidence(path, log.anchors(), {"V20": at(None)}, says=("released_by_policy",))
 
 
+def _another_version_in_force(folder: Path) -> Evidence:
+    log = honest_day()
+    log.append("policy.activated", "policy:p", {"name": "p", "policy_hash": "11" * 32})
+    path = log.full(folder / "bundle.attending", figures=True)
+    log.tamper(path, "registries.json", lambda data: data.replace(b"11" * 32, b"22" * 32), resign=True)
+    return Evidence(path, log.anchors(), {"V20": at(None)}, says=("in_force / policy / p / version",))
+
+
 def _not_erased(folder: Path) -> Evidence:
     from attending.ledger.verify.payloads import Erased
 
@@ -581,6 +589,7 @@ LIES: Final[tuple[Lie, ...]] = (
         for name in ("none", "es256", "webauthn-ed25519", "Ed25519")
     ),
     Lie(rows.FIGURES, "in the bundle's file of figures", ("V20",), _counted_otherwise),
+    Lie(rows.FIGURES, "in its registry snapshot", ("V20",), _another_version_in_force),
     Lie(rows.UNKNOWN, "an entry of a later version", (), _later_version),
     Lie(rows.UNKNOWN, "a type of a later version", (), _later_type),
     Lie(rows.UNKNOWN, "a bundle of a later version", (), _later_bundle),

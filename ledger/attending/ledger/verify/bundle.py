@@ -22,9 +22,9 @@ from attending.ledger.errors import VerificationError
 from attending.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, verify_consistency, verify_inclusion
 from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey, decode_base64, parse_note, verify_note
 from attending.ledger.verify import container as containers
-from attending.ledger.verify import statistics as figures
-from attending.ledger.verify.checks import Checks, Scope, Statistics
+from attending.ledger.verify.checks import Checks, Scope
 from attending.ledger.verify.container import Container
+from attending.ledger.verify.derived import Derived
 from attending.ledger.verify.emitters import Emitters
 from attending.ledger.verify.introductions import MAX_LINE_BYTES as MAX_INTRODUCTION_BYTES
 from attending.ledger.verify.introductions import Introductions, signed_in_term
@@ -40,7 +40,6 @@ from attending.ledger.verify.manifest import (
     PAYLOADS,
     PROOFS,
     RANGE,
-    STATISTICS,
     Manifest,
     parse_manifest,
     signed_text,
@@ -48,7 +47,6 @@ from attending.ledger.verify.manifest import (
 from attending.ledger.verify.payloads import MAX_LINE_BYTES, Payloads
 from attending.ledger.verify.report import Findings, Report, verdict_of
 from attending.ledger.verify.segments import Chain, Problem, cut, verify_segment
-from attending.ledger.verify.statistics import EntryStatistics
 from attending.ledger.verify.time_bounds import TimeBounds
 
 Progress = Callable[[int, int], None]
@@ -98,12 +96,12 @@ def verify_bundle(path: Path, anchors: Anchors, progress: Progress | None = None
         source.close()
 
 
-def _report(findings: Findings, manifest: Manifest | None, statistics: Statistics | None) -> Report:
+def _report(findings: Findings, manifest: Manifest | None, derived: Derived | None) -> Report:
     results = tuple(findings.results())
     return Report(
         results=results,
         verdict=verdict_of(results),
-        statistics={} if statistics is None else statistics.result(),
+        statistics={} if derived is None else derived.counts,
         origin=None if manifest is None else manifest.origin,
         scope=None if manifest is None else manifest.scope_json(),
     )
@@ -117,8 +115,6 @@ class _Verification:
         self._anchors = anchors
         self._findings = findings
         self._progress = progress
-        self._statistics = Statistics()
-        self._figures = EntryStatistics()
         self._emitters = Emitters()
         self._roots: dict[int, bytes] = {}
         self._unreadable = False
@@ -130,7 +126,7 @@ class _Verification:
         if manifest is None:
             return _report(self._findings, None, None)
         self._manifest = manifest
-        self._with_figures = STATISTICS in manifest.files
+        self._derived = Derived(self._findings, manifest)
         self._check_files()
         head = self._check_checkpoint()  # 3
         self._introductions.compare(head)
@@ -160,9 +156,12 @@ class _Verification:
         self._checks.successions.compare(self._foreign)
         for name in sorted(self._unhashed):  # what no check above read to its end
             self._drain(name)
-        self._check_statistics()  # 7
+        if self._unreadable:  # 7
+            self._findings.doubt("V20", "some entries are not readable")
+        else:
+            self._derived.finish(lambda name, limit: containers.read(self._source, name, limit))
         self._times.finish(required=self._anchors.require_time)
-        return _report(self._findings, manifest, self._statistics)
+        return _report(self._findings, manifest, self._derived)
 
     # -- manifest, files -------------------------------------------------------------------------------------
 
@@ -452,9 +451,7 @@ class _Verification:
         if entry is None:
             self._unreadable = True
             return
-        self._statistics.visit(entry)
-        if self._with_figures:
-            self._figures.visit(entry)
+        self._derived.visit(entry)
         self._emitters.visit(entry)
         self._introductions.visit(entry)
         self._payloads.visit(entry)
@@ -470,7 +467,7 @@ class _Verification:
         else:
             self._findings.fail("V5", problem.detail, problem.index)
 
-    # -- pinned checkpoints, statistics, time ----------------------------------------------------------------
+    # -- pinned checkpoints ----------------------------------------------------------------------------------
 
     def _read_pinned(self) -> list[Checkpoint]:
         pinned: list[Checkpoint] = []
@@ -514,41 +511,6 @@ class _Verification:
             report.doubt("V9", detail, advisory=not self._anchors.require_freshness)
         if pinned:
             report.passed("V9", f"consistent with {len(pinned)} pinned checkpoints")
-
-    def _check_statistics(self) -> None:
-        report, found = self._findings, self._statistics.result()
-        if self._unreadable:
-            report.doubt("V20", "some entries are not readable")
-            return
-        for name, value in self._manifest.statistics.items():
-            if name not in found:
-                report.doubt("V20", "manifest states a figure that this version cannot recompute")
-            elif value != found[name]:
-                report.fail("V20", f"`{name}` is not that of the entries")
-        if found.keys() - self._manifest.statistics.keys():
-            report.fail("V20", "manifest leaves figures out")
-        counted = len(found)
-        if self._with_figures:
-            counted += self._check_figures()
-        report.passed("V20", f"{counted} figures are those of the entries")
-
-    def _check_figures(self) -> int:
-        """Compares `statistics.json` with the entries; how many figures those give."""
-        report, found = self._findings, self._figures.result()
-        try:
-            stated = parse_canonical(containers.read(self._source, STATISTICS, figures.MAX_BYTES))
-        except VerificationError as err:
-            report.fail("V20", f"`{STATISTICS}`: {err.detail}")
-            return 0
-        if type(stated) is not dict:
-            report.fail("V20", f"`{STATISTICS}` is not an object")
-        elif figures.is_later(stated.get("format")):
-            report.doubt(
-                "V20", f"`{STATISTICS}` is of a later format, whose figures cannot be recomputed here"
-            )
-        elif (path := figures.first_difference(stated, found)) is not None:
-            report.fail("V20", f"`{STATISTICS}`: `{path}` is not that of the entries")
-        return sum(1 for _ in figures.figure_lines(found))
 
 
 def _hashes(value: object) -> list[bytes]:

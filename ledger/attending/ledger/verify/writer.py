@@ -26,12 +26,14 @@ from attending.ledger.verify.manifest import (
     PAYLOADS,
     PROOFS,
     RANGE,
+    REGISTRIES,
     STATISTICS,
     FileEntry,
     Manifest,
     signed_text,
 )
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned, payload_lines
+from attending.ledger.verify.registries import Registries, registries_json
 from attending.ledger.verify.statistics import EntryStatistics, statistics_json
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -70,12 +72,13 @@ def write_bundle(
     `introductions` are (text, consistency proof from its size to the checkpoint's) of every rotation of the signing key
     up to the checkpoint, in order. `sign` turns the manifest's text into a note signed by the key that is in its term
     at the checkpoint. `statistics` are recomputed from the entries unless given. With `figures` the bundle holds
-    `statistics.json`, every figure that a report prints (`attending.ledger.verify.statistics`). The zip file is stored,
-    not deflated: one altered byte stays one altered byte, and the record can be named.
+    `statistics.json`, every figure that a report prints (`attending.ledger.verify.statistics`), and `registries.json`,
+    what stood at its end (`attending.ledger.verify.registries`). The zip file is stored, not deflated: one altered byte
+    stays one altered byte, and the record can be named.
 
     Raises OSError; VerificationError when an entry does not parse.
     """
-    counter, every = Statistics(), EntryStatistics()
+    counter, every, snapshot = Statistics(), EntryStatistics(), Registries(scope, begin, end)
 
     def entry_lines() -> Iterator[bytes]:
         for data in entries:
@@ -84,6 +87,7 @@ def write_bundle(
                 counter.visit(entry)
                 if figures:
                     every.visit(entry)
+                    snapshot.visit(entry)
             yield data + b"\n"
 
     partial = path.with_name(path.name + ".partial")
@@ -115,6 +119,7 @@ def write_bundle(
                     files[KEYS] = add_member(archive, KEYS, [encode({"verifier_keys": list(verifier_keys)})])
                 if figures:
                     files[STATISTICS] = add_member(archive, STATISTICS, [statistics_json(every.result())])
+                    files[REGISTRIES] = add_member(archive, REGISTRIES, [registries_json(snapshot.result())])
                 counts = counter.result() if statistics is None else statistics
                 manifest = Manifest(origin, scope, begin, end, files, format_time(created), counts)
                 data = manifest.encode()

@@ -10,7 +10,7 @@ import pytest
 from attending.ledger.canonical import parse_canonical
 from attending.ledger.entry import Entry, format_time, parse_entry
 from attending.ledger.errors import VerificationError
-from attending.ledger.verify.registers import REGISTERS, Asked, Row, changes, parse_asked
+from attending.ledger.verify.registers import REGISTERS, Asked, Row, parse_asked, standing
 from attending.ledger.verify.registers.register import as_csv
 
 from tests.ledger.verify.conftest import LogBuilder
@@ -78,7 +78,7 @@ def test_what_was_in_force_is_what_was_put_there_and_not_taken_out(log: LogBuild
 def test_many_documents_leave_nothing_else_out_and_that_there_are_more_is_said(
     log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "MOST_STANDING", 2)
+    monkeypatch.setattr(standing, "MOST_STANDING", 2)
     for number in range(5):
         document = {"document_id": f"d-{number}", "version": "1", "content_hash": f"sha256:{number:064}"}
         log.append("document.registered", "emitter/a/b", document)

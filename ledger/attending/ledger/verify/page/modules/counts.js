@@ -1,10 +1,14 @@
-// V20: the statistics of a manifest, and the figures of `statistics.json`, are those of the entries.
+// V20: the statistics of a manifest, the figures of `statistics.json` and the registry snapshot are those of the entries.
 
-import { Refused } from "./bytes.js";
+import { Refused, utf8 } from "./bytes.js";
 import { canonical, isObject, parseCanonical } from "./canonical.js";
 import { Figures, MAX_FIGURES_BYTES, figureCount, firstDifference, isLaterFigures } from "./figures.js";
+import { Registries, isLaterRegistries } from "./registries.js";
+import { sha256Hex } from "./sha256.js";
 
 const FIGURES = "statistics.json";
+const REGISTRIES = "registries.json";
+const LEAST_READ_BYTES = 4 << 20;
 
 export class Counts {
   constructor(findings, manifest, files) {
@@ -12,6 +16,7 @@ export class Counts {
     this.stated = manifest.statistics;
     this.files = files;
     this.figures = files.has(FIGURES) ? new Figures() : null;
+    this.registries = files.has(REGISTRIES) ? new Registries(manifest) : null;
     this.types = new Map();
     this.streams = new Set();
     this.entries = 0;
@@ -26,6 +31,7 @@ export class Counts {
     this.first ??= entry.time;
     this.last = entry.time;
     this.figures?.visit(entry);
+    this.registries?.visit(entry);
   }
 
   result() {
@@ -47,24 +53,37 @@ export class Counts {
       else if (canonical(found[name]) !== canonical(value)) findings.fail("V20", `\`${name}\` is not that of the entries`);
     }
     if (Object.keys(found).some((name) => !Object.hasOwn(stated, name))) findings.fail("V20", "manifest leaves figures out");
-    const counted = this.figures ? await this.checkFigures(this.figures.result(emitters)) : 0;
-    findings.passed("V20", `${Object.keys(found).length + counted} figures are those of the entries`);
+    let counted = Object.keys(found).length;
+    if (this.figures) {
+      const figures = this.figures.result(emitters);
+      counted += figureCount(figures);
+      await this.compare(FIGURES, figures, isLaterFigures, MAX_FIGURES_BYTES);
+    }
+    if (this.registries) await this.checkRegistries();
+    const beside = this.registries ? ` and \`${REGISTRIES}\`` : "";
+    findings.passed("V20", `${counted} figures${beside} are those of the entries`);
   }
 
-  /** Compares `statistics.json` with the entries; how many figures those give. */
-  async checkFigures(found) {
+  /** By the hash that the manifest lists, which V1 holds against the file. */
+  async checkRegistries() {
+    const snapshot = this.registries.result();
+    const data = utf8(canonical(snapshot));
+    if (sha256Hex(data) === this.files.listed.get(REGISTRIES).sha256) return;
+    await this.compare(REGISTRIES, snapshot, isLaterRegistries, Math.max(2 * data.length, LEAST_READ_BYTES));
+  }
+
+  /** Says where a file differs from what the entries give. */
+  async compare(name, found, isLater, limit) {
     try {
-      const stated = parseCanonical(await this.files.whole(FIGURES, MAX_FIGURES_BYTES));
+      const stated = parseCanonical(await this.files.whole(name, limit));
       if (!isObject(stated)) throw new Refused("not an object");
       const path = firstDifference(stated, found);
-      if (isLaterFigures(stated.format)) {
-        this.findings.doubt("V20", `\`${FIGURES}\` is of a later format, whose figures cannot be counted here`);
+      if (isLater(stated.format)) {
+        this.findings.doubt("V20", `\`${name}\` is of a later format, which cannot be made again here`);
       } else if (path !== null) throw new Refused(`\`${path}\` is not that of the entries`);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.findings.fail("V20", `\`${FIGURES}\`: ${error.message}`);
-      return 0;
+      this.findings.fail("V20", `\`${name}\`: ${error.message}`);
     }
-    return figureCount(found);
   }
 }
