@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tests test-faults test-security test-reports test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
+.PHONY: help setup demo test tests test-faults test-security test-reports test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom validation-pack lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -123,6 +123,17 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 
 sbom: $(STAMP) ## Write the bill of materials, build/sbom.cdx.json (CycloneDX)
 	@$(BIN)/python scripts/sbom.py build/sbom.cdx.json
+
+# Runs every test; VALIDATION_JUNIT adds the results of suites that were run besides (make test-faults and its like with
+# PYTEST_ARGS=--junitxml=FILE). The pack is made also where a test failed, and says so.
+VALIDATION_KEY ?= release.pem
+VALIDATION_SIGNER ?= validation.local
+VALIDATION_JUNIT ?=
+validation-pack: sbom ## Test everything; write build/attending.validation, signed with VALIDATION_KEY
+	@test -f $(VALIDATION_KEY) || $(BIN)/attending keys signing --out $(VALIDATION_KEY)
+	-$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --junitxml=build/tests.xml $(PYTEST_ARGS)
+	@$(BIN)/attending validation pack --junit build/tests.xml $(VALIDATION_JUNIT:%=--junit %) --sbom build/sbom.cdx.json \
+	  --key $(VALIDATION_KEY) --signer $(VALIDATION_SIGNER) --out build/attending.validation --force
 
 lock: ## Remake the lock files (needs uv)
 	uv pip compile pyproject.toml --extra server --extra aws --extra dev --generate-hashes --universal --python-version 3.11 \

@@ -21,6 +21,7 @@ from attending.ledger.verify.deidentified import is_deidentified, verify_deident
 from attending.ledger.verify.pdf.seal import MAX_LIST_BYTES, SealAnchors
 from attending.ledger.verify.pdf.verify import is_pdf, verify_report
 from attending.ledger.verify.report import Report, Status
+from attending.ledger.verify.validation import is_validation, verify_validation
 from cryptography import x509
 
 EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.INDETERMINATE: 3}
@@ -85,9 +86,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint; "
         "attending verify march.pdf --key clinic.vkey --seal-root seal-root.pem --tsa-root tsa-root.pem",
     )
-    bundle_help = "a .attending file, a folder with its files, a de-identified document, or a PDF"
+    bundle_help = (
+        "a .attending file, a folder with its files, a de-identified document, a validation pack, or a PDF"
+    )
     parser.add_argument("bundle", type=Path, nargs="?", help=bundle_help)
-    key_help = "verifier key of the log, or a file of them; get it from elsewhere than the bundle"
+    key_help = (
+        "verifier key of the log (of a validation pack: its signer's), or a file of them; from elsewhere"
+    )
     parser.add_argument("--key", action="append", default=[], metavar="KEYFILE|VKEY", help=key_help)
     witness_help = "verifier key of a witness that must have cosigned, or a file of them"
     parser.add_argument("--witness", action="append", default=[], metavar="KEYFILE|VKEY", help=witness_help)
@@ -167,6 +172,10 @@ def _verify(
                 "--require-complete to hold against"
             )
         return verify_deidentified(arguments.bundle, anchors, progress)
+    if is_validation(arguments.bundle):
+        if anchors != Anchors(keys=anchors.keys):
+            raise _UsageError("a validation pack has no log: of the anchors only --key is for it")
+        return verify_validation(arguments.bundle, anchors.keys)
     return verify_bundle(arguments.bundle, anchors, progress)
 
 

@@ -58,6 +58,13 @@ DEIDENTIFIED_CHECKS: Final[Mapping[str, str]] = {
 }
 """Those of a de-identified document, which holds no entries."""
 
+VALIDATION_CHECKS: Final[Mapping[str, str]] = {
+    "V1": "manifest: every file is the one listed, and whoever ran the tests signed the list",
+    "V5": "requirements and results are canonical and of the schema",
+    "V20": "what is stated of each requirement is what its tests come to",
+}
+"""Those of a validation pack, which holds no entries."""
+
 NOT_CHECKED: Final[Mapping[str, str]] = {
     "V2 V3 V10": "a bundle of this version carries no sealed PDF",
     "V4": "a bundle of this version carries no RFC 3161 time stamps",

@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "report": ("attending.server.cli.report", "Reports for a regulator, signed off and issued."),
     "reconcile": ("attending.server.cli.reconcile", "Compare a provider's records of use with the log."),
     "controls": ("attending.server.cli.controls", "What regulators ask, and what a log says to it."),
+    "validation": ("attending.server.cli.validation", "What is promised, and a signed pack of the tests."),
     "examine": ("attending.server.cli.examine", "Examine the log by exception, and sign it."),
     "emergency": ("attending.server.cli.emergency", "Open, end, list and review emergency access."),
     "policy": ("attending.server.cli.policy", "Write, test, compare and activate policies."),
