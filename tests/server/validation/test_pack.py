@@ -27,8 +27,9 @@ from attending.ledger.verify.validation import (
 )
 from attending.ledger.verify.writer import add_member
 from attending.server.cli.main import run
-from attending.server.validation.junit import JunitError, Ran, read_junit
-from attending.server.validation.pack import PackError, write_pack
+from attending.server.validation import ValidationRefused
+from attending.server.validation.junit import Ran, read_junit
+from attending.server.validation.pack import write_pack
 from attending.server.validation.requirements import Requirements
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -266,10 +267,10 @@ def test_the_command_verifies_one(run_of: Path, tmp_path: Path, capsys: pytest.C
 def test_what_is_no_result_is_refused(tmp_path: Path, run_of: Path, content: bytes) -> None:
     path = tmp_path / "tests.xml"
     path.write_bytes(content)
-    with pytest.raises(JunitError):
+    with pytest.raises(ValidationRefused):
         read_junit(path)
     out = tmp_path / "pack"
-    with pytest.raises(PackError):
+    with pytest.raises(ValidationRefused):
         write_pack(
             out,
             requirements=REQUIREMENTS,

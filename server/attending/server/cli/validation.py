@@ -103,7 +103,8 @@ def pack(
 ) -> int:
     """Write what a run of the tests proves, signed: requirements, results, environment, bill of materials."""
     from attending.server import clock
-    from attending.server.validation.pack import PackError, write_pack
+    from attending.server.validation import ValidationRefused
+    from attending.server.validation.pack import write_pack
     from attending.server.version import version
 
     if out_path.exists() and not force:
@@ -120,7 +121,7 @@ def pack(
             signer=key,
             now=clock.now(),
         )
-    except PackError as err:
+    except ValidationRefused as err:
         raise CommandError(str(err), "give what `make validation-pack` makes; nothing was written") from err
     said = made.pack
     if as_json:
