@@ -44,7 +44,7 @@ NOT_ON_THE_WIRE = {
     "attending.server.tls_files.FilesRefused": "the files in use stay in use",
     "attending.server.cli.outcome.CommandError": "ends a command",
     "attending.server.demo.server.ServerDidNotStart": "ends the demo",
-    "attending.server.validation.ValidationRefused": "ends `attending validation`",
+    "attending.server.validation.ValidationFileError": "ends `attending validation`",
     "attending.server.simulation.kept.StateError": "ends `attending policy simulate`",
 }
 

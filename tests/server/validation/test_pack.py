@@ -27,7 +27,7 @@ from attending.ledger.verify.validation import (
 )
 from attending.ledger.verify.writer import add_member
 from attending.server.cli.main import run
-from attending.server.validation import ValidationRefused
+from attending.server.validation import ValidationFileError
 from attending.server.validation.junit import Ran, read_junit
 from attending.server.validation.pack import write_pack
 from attending.server.validation.requirements import Requirements
@@ -267,10 +267,10 @@ def test_the_command_verifies_one(run_of: Path, tmp_path: Path, capsys: pytest.C
 def test_what_is_no_result_is_refused(tmp_path: Path, run_of: Path, content: bytes) -> None:
     path = tmp_path / "tests.xml"
     path.write_bytes(content)
-    with pytest.raises(ValidationRefused):
+    with pytest.raises(ValidationFileError):
         read_junit(path)
     out = tmp_path / "pack"
-    with pytest.raises(ValidationRefused):
+    with pytest.raises(ValidationFileError):
         write_pack(
             out,
             requirements=REQUIREMENTS,

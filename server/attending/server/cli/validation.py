@@ -103,7 +103,7 @@ def pack(
 ) -> int:
     """Write what a run of the tests proves, signed: requirements, results, environment, bill of materials."""
     from attending.server import clock
-    from attending.server.validation import ValidationRefused
+    from attending.server.validation import ValidationFileError
     from attending.server.validation.pack import write_pack
     from attending.server.version import version
 
@@ -121,7 +121,7 @@ def pack(
             signer=key,
             now=clock.now(),
         )
-    except ValidationRefused as err:
+    except ValidationFileError as err:
         raise CommandError(str(err), "give what `make validation-pack` makes; nothing was written") from err
     said = made.pack
     if as_json:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from attending.server.validation import ValidationRefused
+from attending.server.validation import ValidationFileError
 
 MOST_BYTES: Final = 256 << 20
 _BLOCK_BYTES: Final = 1 << 16
@@ -34,16 +34,16 @@ class Ran:
 
 
 def read_junit(path: Path) -> dict[str, Ran]:
-    """Test id (`tests/x/test_y.py::function[parameters]`) to what it came to. Raises ValidationRefused, OSError."""
+    """Test id (`tests/x/test_y.py::function[parameters]`) to what it came to. Raises ValidationFileError, OSError."""
     if path.stat().st_size > MOST_BYTES:
-        raise ValidationRefused(f"is larger than {MOST_BYTES} bytes")
+        raise ValidationFileError(f"is larger than {MOST_BYTES} bytes")
     found: dict[str, Ran] = {}
     for name, tested in _cases(path):
         other = found.get(name)
         if other is None or _ORDER.index(tested.outcome) > _ORDER.index(other.outcome):
             found[name] = tested
     if not found:
-        raise ValidationRefused("holds no test")
+        raise ValidationFileError("holds no test")
     return found
 
 
@@ -53,7 +53,7 @@ def _cases(path: Path) -> Iterator[tuple[str, Ran]]:
     current: list[tuple[str, Ran]] = []
 
     def refuse(*_arguments: Any) -> None:
-        raise ValidationRefused("has a document type, as no result of pytest has")
+        raise ValidationFileError("has a document type, as no result of pytest has")
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
         if tag == "testcase":
@@ -79,7 +79,7 @@ def _cases(path: Path) -> Iterator[tuple[str, Ran]]:
                 done.clear()
             parser.Parse(b"", True)
         except expat.ExpatError as err:
-            raise ValidationRefused(f"is not well-formed XML (line {err.lineno})") from None
+            raise ValidationFileError(f"is not well-formed XML (line {err.lineno})") from None
     yield from done
 
 
@@ -87,7 +87,7 @@ def _test_id(attributes: dict[str, str]) -> str:
     match = _FILE.fullmatch(attributes.get("classname", ""))
     name = attributes.get("name", "")
     if match is None or not name:
-        raise ValidationRefused("has a test that does not say in which file of tests/ it stands")
+        raise ValidationFileError("has a test that does not say in which file of tests/ it stands")
     inside = "".join(f"{one}::" for one in match[2].split(".") if one)
     plain = name.encode("ascii", "backslashreplace").decode()
     return f"{match[1].replace('.', '/')}.py::{inside}{plain}"[:_MOST_NAME]
@@ -97,4 +97,4 @@ def _milliseconds(text: str) -> int:
     try:
         return max(0, min(round(float(text) * 1000), 10**9))
     except (ValueError, OverflowError):
-        raise ValidationRefused("has a time that is none") from None
+        raise ValidationFileError("has a time that is none") from None

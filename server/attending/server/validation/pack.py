@@ -28,7 +28,7 @@ from attending.ledger.verify.validation import (
     signed_text,
 )
 from attending.ledger.verify.writer import add_member
-from attending.server.validation import ValidationRefused
+from attending.server.validation import ValidationFileError
 from attending.server.validation.environment import environment
 from attending.server.validation.junit import Ran, read_junit
 from attending.server.validation.requirements import Requirements
@@ -57,7 +57,7 @@ def write_pack(
 ) -> Made:
     """Writes the pack of the runs whose JUnit XML `results` are, in the checkout `root`, with its bill of materials.
 
-    A test that two runs have counts by the worse of its outcomes. Raises ValidationRefused, OSError.
+    A test that two runs have counts by the worse of its outcomes. Raises ValidationFileError, OSError.
     """
     tested, suites = _read(results)
     said = environment(root, suites)
@@ -110,8 +110,8 @@ def _read(results: Sequence[Path]) -> tuple[dict[str, Ran], dict[str, str]]:
     for path in results:
         try:
             found = read_junit(path)
-        except ValidationRefused as err:
-            raise ValidationRefused(f"`{path}` {err}") from None
+        except ValidationFileError as err:
+            raise ValidationFileError(f"`{path}` {err}") from None
         with path.open("rb") as file:
             suites[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         for name, one in found.items():
@@ -129,5 +129,5 @@ def _bill(path: Path) -> bytes:
     except ValueError:
         value = None
     if not isinstance(value, dict) or value.get("bomFormat") != _BILL_FORMAT or len(data) > MOST_FILE_BYTES:
-        raise ValidationRefused(f"`{path}` is no bill of materials (CycloneDX, JSON)")
+        raise ValidationFileError(f"`{path}` is no bill of materials (CycloneDX, JSON)")
     return data
