@@ -13,7 +13,7 @@ import pytest
 from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.note import SignerKey, sign_note
-from attending.ledger.verify import identifiers
+from attending.ledger.verify import deidentified, identifiers
 from attending.ledger.verify.__main__ import EXIT_USAGE, main
 from attending.ledger.verify.bundle import Anchors
 from attending.ledger.verify.deidentified import (
@@ -88,6 +88,7 @@ def written(
     *,
     entries: int,
     signer: SignerKey | None = None,
+    compression: int = zipfile.ZIP_STORED,
     **changes: Any,
 ) -> Path:
     """The container, its manifest over the files as they are, and signed."""
@@ -109,7 +110,7 @@ def written(
     )
     data = document.encode()
     note = sign_note(signed_text(log.origin, data), [signer or log.signer])
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, content in {**files, MANIFEST: data, MANIFEST_SIGNATURE: note.encode()}.items():
             archive.writestr(name, content)
     return path
@@ -151,6 +152,21 @@ def test_an_honest_document_verifies_and_says_what_it_does_not_prove(
     assert "asserted by the log's key" in " ".join(report.not_checked.values())
     assert main([str(path), "--key", str(log.vkey)]) == 0
     assert "V21" in capsys.readouterr().out
+
+
+def test_a_document_that_inflates_is_not_read_and_unpacked_it_is(
+    log: LogBuilder, records: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(log, records, ["Take one tablet. " * 100_000])
+    path = written(tmp_path / "d.attending", log, files, entries=3, compression=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 50_000
+    with monkeypatch.context() as patch:
+        patch.setattr(deidentified, "letters_in", lambda _text: pytest.fail("it was searched"))
+        report = judged(log, path)
+    assert (report.verdict, checks(report)) == (Status.FAILED, {"V1"})
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "d")
+    assert judged(log, tmp_path / "d").verdict is Status.PASSED
 
 
 @pytest.mark.parametrize(

@@ -544,3 +544,37 @@ async def test_after_the_log_has_a_new_key_a_lost_report_cannot_be_made_as_it_wa
     text = ward.gate.ledger.verifier_key(TENANT)
     path = tmp_path / "reports" / TENANT / newer / BUNDLE
     assert verify_bundle(path, Anchors(keys=(VerifierKey.parse(text),))).failures == ()
+
+
+async def test_a_file_that_goes_while_it_is_asked_for_is_made_again_or_is_not_ready(
+    ward: Ward, desk: ReportDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    place = tmp_path / "reports" / TENANT / report_id
+    draft = await got(desk, ward.auditor, report_id, DRAFT)
+    whole = workshop.Workshop.ready
+
+    async def gone_again(self: workshop.Workshop, tenant: str, report: str) -> Path:
+        found = await whole(self, tenant, report)
+        (found / DRAFT).unlink()  # as another process does to make room, just then
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workshop.Workshop, "ready", gone_again)
+        assert await refusal(desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)) == (
+            "REPORT_NOT_READY"
+        )
+        assert not (place / DRAFT).exists()
+        assert await refusal(got(desk, ward.auditor, report_id, DRAFT)) == "REPORT_NOT_READY"
+    await made(desk, report_id)
+    assert await got(desk, ward.auditor, report_id, DRAFT) == draft
+    await sign(desk, ward.auditor, report_id)
+    await desk.issue(ward.auditor.principal, report_id, fresh())
+    issued = await got(desk, ward.auditor, report_id, ISSUED_PDF)
+    (place / ISSUED_PDF).unlink()
+    assert await got(desk, ward.auditor, report_id, ISSUED_PDF) == issued
+    (place / BUNDLE).unlink()
+    assert await refusal(got(desk, ward.auditor, report_id, BUNDLE)) == "REPORT_NOT_READY"
+    await made(desk, report_id)

@@ -16,6 +16,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.report_signature import report_stream
 from attending.ledger.usage import COUNTS, RECONCILED, STREAM
 from attending.ledger.verify.statistics import statistics_of
+from attending.server.clock import stamp
 from attending.server.errors import AttendingError, InvalidRequest
 from attending.server.practice.alike import provider_ids_like
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
@@ -25,6 +26,7 @@ from attending.server.reports.workshop import DRAFT
 from attending.server.services.usage import _order as order_of
 from attending.server.usage import comparison
 from attending.server.usage import desk as usage_desk
+from attending.server.usage.calls import Call
 from attending.server.usage.comparison import Difference, UsageRecord
 from attending.server.usage.desk import Order, UsageDesk
 from attending.v1 import report_pb2
@@ -252,6 +254,79 @@ async def test_a_call_that_is_cut_closes_nothing_that_a_thread_works_on(
     assert closed_while == [False]
     assert list(desk.folder.iterdir()) == []
     assert await ward.gate.ledger.whole_stream(TENANT, STREAM) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("apart", [timedelta(), timedelta(hours=1)])
+def test_work_grows_with_the_number_of_calls_also_where_all_are_alike(
+    tmp_path: Path, answered: bool, apart: timedelta
+) -> None:
+    def steps(number: int) -> int:
+        """Of the database's machine, to pair so many records with as many calls."""
+        made = comparison.Comparison(
+            tmp_path / f"{number}.db", at - timedelta(days=1), at + timedelta(days=1)
+        )
+        moments = [at + timedelta(microseconds=one) for one in range(number)]
+        made.add_records([record(row, one - apart, f"a{row}") for row, one in enumerate(moments, 1)])
+        made.add_calls(
+            Call(
+                f"inf_{one}",
+                "scripted",
+                "scripted-1",
+                "scripted-1",
+                stamp(one),
+                stamp(one),
+                answered,
+                (),
+                12,
+                7,
+            )
+            for one in moments
+        )
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        made._db.set_progress_handler(step, 100)
+        counts = made.match()
+        made.close()
+        paired = 0 if apart else number
+        assert (counts.matched_by_tokens, counts.unanswered) == ((paired, 0) if answered else (0, paired))
+        assert counts.bypassed == number - paired
+        return count
+
+    at = datetime(2026, 11, 15, tzinfo=UTC)
+    assert steps(8_000) < 6 * steps(2_000)
+
+
+def test_of_calls_that_are_alike_each_record_gets_one_that_fits_and_the_later_ones_are_left_for_later(
+    tmp_path: Path,
+) -> None:
+    at = datetime(2026, 11, 15, tzinfo=UTC)
+    made = comparison.Comparison(tmp_path / "c.db", at - timedelta(days=1), at + timedelta(days=1))
+    minute = timedelta(minutes=1)
+    # (begun, ended) in minutes: one that is over, one that runs long, one that is short, one to come.
+    for number, (begun, ended) in enumerate([(-20, -10), (-9, 9), (-1, 0), (30, 31)]):
+        model, asked = ("scripted-1", "x") if number != 1 else ("y", "scripted-1")
+        times = (stamp(at + begun * minute), stamp(at + ended * minute))
+        made.add_calls([Call(f"inf_{number}", "p", asked, model, *times, True, (), 12, 7)])
+    made.add_records(
+        [
+            record(1, at + 10 * minute, "a"),
+            record(2, at, "b"),
+            record(3, at + 28 * minute, "c"),
+            record(4, at, "d", tokens=(None, 7)),
+            record(5, at - 25 * minute, "e"),
+        ]
+    )
+    counts = made.match()
+    assert (counts.matched_by_tokens, counts.bypassed) == (3, 2)
+    assert [one.row for one in made.differences() if one.kind == "bypassed"] == [4, 5]
+    assert [one.inference for one in made.differences() if one.kind == "missing"] == ["inf_0"]
+    made.close()
 
 
 def test_a_comparison_that_is_stopped_ends(tmp_path: Path) -> None:

@@ -78,15 +78,15 @@ def lines(chunks: Iterator[bytes], limit_bytes: int) -> Iterator[bytes]:
         raise _error("last line does not end in a newline")
 
 
-def open_container(path: Path) -> Container:
+def open_container(path: Path, *, compressed: bool = True) -> Container:
     """The zip file or directory at `path`; VerificationError (BUNDLE_CONTAINER) when it is neither or
-    unsafe.
+    unsafe, or holds what is compressed where it must not: what is read is then no more than was given.
 
     OSError when the path cannot be read: that says nothing about the bundle.
     """
     if path.is_dir():
         return _Directory(path)
-    return _Zip.open(path)
+    return _Zip.open(path, compressed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ class _Zip:
     members: dict[str, zipfile.ZipInfo]
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, compressed: bool) -> Self:
         file = path.open("rb")
         try:
-            return cls(file, _members(file))
+            return cls(file, _members(file, compressed))
         except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error) as err:
             file.close()
             raise _error("not a zip file that can be read") from err
@@ -162,7 +162,7 @@ class _Zip:
         self.file.close()
 
 
-def _members(file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
+def _members(file: BinaryIO, compressed: bool) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
@@ -178,6 +178,10 @@ def _members(file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
             zipfile.ZIP_DEFLATED,
         ):
             raise _error("file is encrypted or compressed in a way that is not supported")
+        if info.compress_type != zipfile.ZIP_STORED and not compressed:
+            raise _error(
+                "file is compressed, and would be stored as it was made: give it unpacked, as a folder"
+            )
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise _error("archive holds something that is not a regular file")
         if not 0 <= info.file_size <= min(MAX_FILE_BYTES, MAX_RATIO * info.compress_size + _SLACK_BYTES):

@@ -148,6 +148,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "USAGE_ID_REPEATED": "export the calls again, each once; the metadata names the rows",
     "RECONCILIATION_RUNNING": "wait until the one that runs has ended",
     "USAGE_NOT_COMPARED": "make room on the server's disk, then compare again",
+    "TOO_MUCH_TO_EVALUATE": "export the period and run `attending controls --bundle` over it: it needs no server",
     "REPORT_FILES_FULL": "sign off and issue what waits, or raise `reports.files_gib`",
     "TOO_MANY_REPORTS": "wait until some of them are made; `attending report list` shows how far they are",
     "REPORT_NOT_READY": "wait for the draft with `attending report show --wait`",

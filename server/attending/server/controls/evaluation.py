@@ -132,6 +132,11 @@ class Evaluation:
         for evaluator in self._by_type.get(entry.type, ()):
             evaluator.visit(entry)
 
+    @property
+    def kept(self) -> int:
+        """What the rules remember of the entries, in keys."""
+        return sum(one.kept for one in self._evaluators.values())
+
     def _begin(self, entry: Entry | None) -> None:
         """Whether everything before the first entry that is judged was shown is known now."""
         self._first = entry

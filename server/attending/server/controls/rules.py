@@ -3,15 +3,18 @@
 A rule counts what it concerns, and of that what holds, what does not, and what cannot be told: where entries may stand
 outside of those shown, before them or between them, or where a time has not run out, what is missing is open, not
 failed. Kept are counts, the first few indexes, what is waited for, and the keys of what has to come before something or
-to be the only one: memory grows with the inferences of a log, by some 0.6 KB for one that a person signs.
+to be the only one: memory grows with the inferences of a log, by some 0.6 KB for one that a person signs, and by no
+more where entries hold long values. `kept` counts what is remembered, so that whoever shows the entries can stop.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from attending.ledger.canonical import encode
 from attending.ledger.entry import Entry, format_time, parse_time
 from attending.ledger.errors import VerificationError
 from attending.server.controls.language import (
@@ -34,6 +37,8 @@ from attending.server.controls.language import (
 )
 
 MOST_INDEXES: Final = 5
+_MOST_KEPT: Final = 80
+"""Characters of a value that is remembered as it is: an inference's id has 36, a digest 64."""
 _ABSENT: Final = object()
 Read = Callable[[Entry], object]
 Test = Callable[[Entry], bool]
@@ -84,6 +89,11 @@ class Evaluator:
     def visit(self, entry: Entry) -> None:
         """Looks at one entry of its types. Never raises, whatever the body holds."""
         raise NotImplementedError
+
+    @property
+    def kept(self) -> int:
+        """How many keys are remembered, and how many that wait; each is bounded in size."""
+        return 0
 
     def begin(self, last_time: str, *, complete: bool) -> None:
         """What was shown so far, the last of it at `last_time`, was context: it may be rested on, and counts for
@@ -176,6 +186,10 @@ class _NoneAfter(Evaluator):
         elif self._after(entry):
             self._standing.add(self._other(entry))
 
+    @property
+    def kept(self) -> int:
+        return len(self._standing)
+
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._may_end:
             return self._open()
@@ -200,9 +214,14 @@ class _EachFollowed(Evaluator):
         self._is, self._answers = _any_of(rule.each), _any_of(rule.followed_by)
         self.types = _types(rule.each) | _types(rule.followed_by)
         self._each, self._other = _keys(rule.join)
-        self._differ = None if rule.differ is None else _read(rule.differ)
+        self._differ = None if rule.differ is None else _read_brief(rule.differ)
         self._due = _due(rule.within, rule.since, rule.until)
         self._waiting: dict[object, list[tuple[int, str, object]]] = {}
+        self._waits = 0
+
+    @property
+    def kept(self) -> int:
+        return self._waits
 
     def visit(self, entry: Entry) -> None:
         if self._answers(entry) and (waiting := self._waiting.pop(self._other(entry), None)):
@@ -213,6 +232,7 @@ class _EachFollowed(Evaluator):
                     still.append((index, due, own))
                 else:
                     (self._hold if entry.time <= due else self._fail)(index)
+            self._waits -= len(waiting) - len(still)
             if still:
                 self._waiting[self._other(entry)] = still
         if self._is(entry):
@@ -224,6 +244,7 @@ class _EachFollowed(Evaluator):
                 return
             own = None if self._differ is None else self._differ(entry)
             self._waiting.setdefault(key, []).append((entry.index, by, own))
+            self._waits += 1
 
     def begin(self, last_time: str, *, complete: bool) -> None:
         super().begin(last_time, complete=complete)
@@ -234,6 +255,7 @@ class _EachFollowed(Evaluator):
             if still := [one for one in some if one[1] >= last_time]:
                 self._waiting[key] = still
                 self._applies += len(still)
+        self._waits = self._applies
 
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._failed:
@@ -255,12 +277,16 @@ class _EachPreceded(Evaluator):
         self._ends = _any_of(rule.ended_by or ())
         self.types = _types(rule.each) | _types(rule.preceded_by) | _types(rule.ended_by or ())
         self._each, self._other = _keys(rule.join)
-        self._differ = None if rule.differ is None else _read(rule.differ)
+        self._differ = None if rule.differ is None else _read_brief(rule.differ)
         self._ended: set[object] = set()
         self._seen: dict[object, tuple[object, ...]] = {}
         """Of each key up to two values in which the other has to differ: whatever it is, it differs from one of two."""
         self._missing: list[int] = []
         self._missing_total = 0
+
+    @property
+    def kept(self) -> int:
+        return len(self._seen) + len(self._ended)
 
     def visit(self, entry: Entry) -> None:
         if self._is(entry):
@@ -316,6 +342,10 @@ class _Unique(Evaluator):
         self._per = None if rule.per is None else _key(rule.per)
         self.types = _types(rule.unique)
         self._seen: dict[object, object] = {}
+
+    @property
+    def kept(self) -> int:
+        return len(self._seen)
 
     def visit(self, entry: Entry) -> None:
         if not self._is(entry):
@@ -443,12 +473,24 @@ def _key(path: str) -> Read:
 
     def key(entry: Entry) -> object:
         value = read(entry)
-        # 1 and True are one key to Python, and two values in an entry.
-        if type(value) is str:
-            return value
-        return (type(value).__name__, value) if type(value) in (int, bool) else None
+        return _brief(value) if type(value) in (str, int, bool) else None
 
     return key
+
+
+def _brief(value: object) -> object:
+    """What stands for a value where it is remembered, equal for equal values: of whatever is long its hash."""
+    if value is _ABSENT or (type(value) is str and len(value) <= _MOST_KEPT):
+        return value
+    if type(value) in (int, bool):
+        # 1 and True are one key to Python, and two values in an entry.
+        return type(value).__name__, value
+    return "sha256", hashlib.sha256(encode(value)).digest()
+
+
+def _read_brief(path: str) -> Read:
+    read = _read(path)
+    return lambda entry: _brief(read(entry))
 
 
 def _keys(joins: tuple[Join, ...]) -> tuple[Read, Read]:

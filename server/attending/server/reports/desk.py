@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from attending.ledger.entry import Entry, Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim
@@ -268,12 +268,8 @@ class ReportDesk:
         if name == ISSUED_PDF:
             await self._require_givable(tenant, report_id)
         path = self._workshop.place(tenant, report_id) / name
-        if not path.exists():
-            place = await self._workshop.ready(tenant, report_id)
-            if name == ISSUED_PDF:
-                await self._workshop.issue_again(tenant, report_id, place)
         # One open file is hashed and given: what is on record is what is given, whatever gets its name meanwhile.
-        with path.open("rb") as file:
+        with await self._opened(tenant, report_id, path) as file:
             digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
             if name == ISSUED_PDF and digest != await self._record.issued_digest(tenant, report_id):
                 path.unlink(missing_ok=True)
@@ -290,6 +286,20 @@ class ReportDesk:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, 65_536):
                 yield chunk
+
+    async def _opened(self, tenant: str, report_id: str, path: Path) -> BinaryIO:
+        """The file, made again where it is gone. Raises FailedPrecondition (REPORT_NOT_READY) where it is not there by
+        then, or gone once more: another process makes room, too.
+        """
+        with suppress(FileNotFoundError):
+            return path.open("rb")
+        place = await self._workshop.ready(tenant, report_id)
+        if path.name == ISSUED_PDF:
+            await self._workshop.issue_again(tenant, report_id, place)
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            raise FailedPrecondition("REPORT_NOT_READY") from None
 
     async def _require_right(self, principal: Principal, kind: Kind) -> None:
         """Returns where the caller may have a report of that kind. Raises PermissionDenied."""

@@ -288,10 +288,14 @@ def _told(making: Making, done: int, total: int) -> None:
 
 
 async def digest(path: Path) -> str:
-    """Hex SHA-256 of a file."""
+    """Hex SHA-256 of a file of a report. Raises FailedPrecondition (REPORT_NOT_READY) where it is gone."""
 
     def read() -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    return await asyncio.to_thread(read)
+    try:
+        return await asyncio.to_thread(read)
+    except FileNotFoundError:
+        # It went to make room since it was looked for: it is made again when somebody asks.
+        raise FailedPrecondition("REPORT_NOT_READY") from None

@@ -1,4 +1,5 @@
-"""Records and calls side by side, in a database in a temporary file: memory stays flat, however many there are.
+"""Records and calls side by side, in a database in a temporary file: memory holds no more than calls that are near each
+other in time and alike, however many there are.
 
 A record is a call of the log by its id; failing that, by model, tokens and time, each record one call; failing that, it
 may be of a call to which no answer came. What is left went past the gate.
@@ -10,6 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +43,15 @@ CREATE INDEX call_inference ON call (inference);
 CREATE TABLE call_id (id TEXT, number INTEGER);
 """
 _INDEXES: Final = """
-CREATE INDEX record_at ON record (at, row);
+CREATE INDEX record_tokens ON record (model, input, output, at, row);
+CREATE INDEX record_model ON record (model, at, row);
 CREATE INDEX record_id_row ON record_id (row);
 CREATE INDEX call_id_id ON call_id (id);
-CREATE INDEX call_model ON call (answered, model, input, output, ended);
-CREATE INDEX call_asked ON call (answered, asked, input, output, ended);
+CREATE INDEX call_model ON call (answered, model, input, output, begun);
+CREATE INDEX call_asked ON call (answered, asked, input, output, begun);
+CREATE INDEX call_asked_begun ON call (answered, asked, begun);
 """
+_PAGE: Final = 5_000
 _EPOCH: Final = parse("1970-01-01T00:00:00.000000Z")
 
 
@@ -150,8 +157,10 @@ class Comparison:
         self._db.executescript(_INDEXES)
         self._db.execute("BEGIN")
         matched = self._by_id()
-        by_tokens = self._by_tokens()
-        unanswered = self._by_silence()
+        tokens = ("input", "output")
+        by_tokens = self._alike("answered = 1", "model", tokens, _SKEW)
+        by_tokens += self._alike("answered = 1", "asked", tokens, _SKEW)
+        unanswered = self._alike("answered = 0", "asked", (), _PATIENCE)
         in_period = "FROM call WHERE answered AND begun >= ? AND ended < ?"
         bounds = (self._since, self._until)
         return Counts(
@@ -190,58 +199,67 @@ class Comparison:
 
     def _by_id(self) -> int:
         found = 0
-        for row, _model, _at, _input, _output in self._left():
+        for _key, row, _at in self._left(("model",)):
             number = self._db.execute(
                 "SELECT call.number FROM record_id JOIN call_id ON call_id.id = record_id.id"
                 " JOIN call ON call.number = call_id.number WHERE record_id.row = ? AND call.row IS NULL"
                 " ORDER BY call.number LIMIT 1",
                 (row,),
             ).fetchone()
-            found += self._pair(row, number)
+            if number is not None:
+                self._pair(row, number[0])
+                found += 1
         return found
 
-    def _by_tokens(self) -> int:
+    def _alike(self, which: str, name: str, same: tuple[str, ...], wait: int) -> int:
+        """Pairs records with such calls of the same model, by that name of it, and the same values in those columns. A
+        call may begin until _SKEW after its record, and end from `wait` before it; of several the one that ended first
+        is taken, so that the others may be of later records.
+
+        Both are gone through once, in the order of time: work grows with their number, also where all are alike.
+        """
         found = 0
-        for row, model, at, tokens_in, tokens_out in self._left():
-            for query in (_ANSWERED_BY, _ASKED_FOR):
-                wanted = (model, tokens_in, tokens_out, at - _SKEW, at + _SKEW)
-                if self._pair(row, self._db.execute(query, wanted).fetchone()):
+        query = (
+            f"SELECT begun, ended, number FROM call WHERE {which} AND {name} = ?"  # noqa: S608 - our own words
+            f"{''.join(f' AND {column} = ?' for column in same)} AND row IS NULL ORDER BY begun, number"
+        )
+        for key, records in groupby(self._left(("model", *same)), key=itemgetter(0)):
+            calls = self._db.execute(query, key)
+            ahead: tuple[int, int, int] | None = calls.fetchone()
+            begun: list[tuple[int, int]] = []
+            for _key, row, at in records:
+                while ahead is not None and ahead[0] <= at + _SKEW:
+                    heappush(begun, (ahead[1], ahead[2]))
+                    ahead = calls.fetchone()
+                while begun and begun[0][0] < at - wait:
+                    heappop(begun)
+                if begun:
+                    self._pair(row, heappop(begun)[1])
                     found += 1
-                    break
         return found
 
-    def _by_silence(self) -> int:
-        found = 0
-        for row, model, at, _input, _output in self._left():
-            number = self._db.execute(
-                "SELECT number FROM call WHERE answered = 0 AND asked = ? AND ended >= ? AND begun <= ?"
-                " AND row IS NULL ORDER BY ended LIMIT 1",
-                (model, at - _PATIENCE, at + _SKEW),
-            ).fetchone()
-            found += self._pair(row, number)
-        return found
-
-    def _left(self) -> Iterator[tuple[Any, ...]]:
-        """The records without a call, by time, some at once: pairing writes to what is read."""
-        last = (-(1 << 62), 0)
-        while rows := self._db.execute(
-            "SELECT row, model, at, input, output FROM record"
-            " WHERE (at, row) > (?, ?) AND call IS NULL ORDER BY at, row LIMIT 5000",
-            last,
-        ).fetchall():
-            last = (rows[-1][2], rows[-1][0])
+    def _left(self, by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+        """(values of these columns, row, time) of the records without a call, by these columns and then by time, some
+        at once: pairing writes to what is read. A record that has no value of one of them is left out.
+        """
+        columns = ", ".join((*by, "at", "row"))
+        query = (
+            f"SELECT {columns} FROM record WHERE call IS NULL"  # noqa: S608 - our own words
+            f" AND ({columns}) > ({', '.join('?' * (len(by) + 2))})"
+            f"{''.join(f' AND {name} IS NOT NULL' for name in by)} ORDER BY {columns} LIMIT {_PAGE}"
+        )
+        last: tuple[Any, ...] = (*("", -1, -1)[: len(by)], -(1 << 62), 0)
+        while rows := self._db.execute(query, last).fetchall():
+            last = rows[-1]
             for one in rows:
                 if self._stopped:
                     raise sqlite3.OperationalError("stopped")
-                yield one
+                yield one[:-2], one[-1], one[-2]
 
-    def _pair(self, row: int, number: tuple[int] | None) -> int:
-        """1 where there is a call, which is this record's from now on."""
-        if number is None:
-            return 0
-        self._db.execute("UPDATE call SET row = ? WHERE number = ?", (row, number[0]))
-        self._db.execute("UPDATE record SET call = ? WHERE row = ?", (number[0], row))
-        return 1
+    def _pair(self, row: int, number: int) -> None:
+        """The call is this record's from now on."""
+        self._db.execute("UPDATE call SET row = ? WHERE number = ?", (row, number))
+        self._db.execute("UPDATE record SET call = ? WHERE row = ?", (number, row))
 
     def _repeated(self, name: str, row: int) -> FailedPrecondition:
         [first] = self._db.execute("SELECT row FROM record_id WHERE id = ?", (name,)).fetchone()
@@ -251,11 +269,6 @@ class Comparison:
         return int(self._db.execute(query, bounds).fetchone()[0])
 
 
-_ANSWERED_BY: Final = (
-    "SELECT number FROM call WHERE answered = 1 AND model = ? AND input = ? AND output = ?"
-    " AND ended >= ? AND begun <= ? AND row IS NULL ORDER BY ended LIMIT 1"
-)
-_ASKED_FOR: Final = _ANSWERED_BY.replace("model = ?", "asked = ?")
 _DIFFERING: Final = (
     "FROM record JOIN call ON call.number = record.call WHERE answered"
     " AND (record.input <> call.input OR record.output <> call.output)"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attending.ledger.entry import Entry, format_time, parse_entry, parse_time
 from attending.ledger.verify.registers import REGISTERS, Asked, Row
+from attending.ledger.verify.registers.incidents import MOST_ENTRIES
 
 from tests.ledger.verify.conftest import START, LogBuilder
 
@@ -163,6 +164,17 @@ def test_only_the_incident_asked_for_and_only_those_opened_in_the_period() -> No
     ]
 
 
+def test_a_notice_meets_its_clock_however_much_was_said_before_it() -> None:
+    log = LogBuilder()
+    opened(log, category="privacy", serious="other", persons=500)
+    for _ in range(MOST_ENTRIES):
+        log.append("incident.updated", STREAM, {"incident_id": "i-1"})
+    sent = notice(log, "patient", about="breach")
+    notice(log, "carer", about="privacy")
+    found = [(row[2], row[7]) for row in rows(log) if row[0] == "clock"]
+    assert found == [(None, "running"), (sent.index, "met"), (None, "running")]
+
+
 def test_a_hostile_body_costs_nothing() -> None:
     log = LogBuilder()
     opened(
@@ -175,7 +187,8 @@ def test_a_hostile_body_costs_nothing() -> None:
     )
     opened(log, "x" * 9_000, aware_at="soon", persons=-4, category=7)
     log.append("incident.opened", STREAM, {"incident_id": ["i"]})
-    for _ in range(510):
+    notice(log, [], about={})  # type: ignore[arg-type]
+    for _ in range(509):
         notice(log, "other")
     found = rows(log)
     assert all(len(str(cell)) <= 400 for row in found for cell in row)

@@ -39,6 +39,16 @@ MOST_ENTRIES: Final = 500
 _BREACHES: Final = ("privacy", "security")
 _OF_INCIDENT: Final = ("incident",)
 _OF_BREACH: Final = ("breach", "privacy")
+_NOTICES: Final = frozenset(
+    (about, recipient)
+    for abouts, recipients in (
+        (_OF_INCIDENT, ("regulator",)),
+        (_OF_BREACH, ("patient", "carer", "media", "regulator")),
+    )
+    for about in abouts
+    for recipient in recipients
+)
+"""What a notice is about, and to whom, where a clock may be met by it."""
 _NO_INCIDENT: Final = ("duplicate", "not_an_incident")
 
 
@@ -60,6 +70,8 @@ class _Incident:
     opened: Entry
     entries: list[Entry] = field(default_factory=list)
     more: int = 0
+    notices: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    """The first notice about each matter to each recipient that a clock knows, however late among the entries."""
     aware: str = ""
     category: str = ""
     severity: str = ""
@@ -73,7 +85,11 @@ class _Incident:
         else:
             self.more += 1
         body = entry.body
-        if entry.type in ("incident.opened", "incident.updated"):
+        if entry.type == "notice.sent":
+            about, recipient = body.get("about"), body.get("recipient")
+            if type(about) is str and type(recipient) is str and (about, recipient) in _NOTICES:
+                self.notices.setdefault((about, recipient), entry)
+        elif entry.type in ("incident.opened", "incident.updated"):
             if type(body.get("aware_at")) is str:
                 self.aware = min(_moment(body["aware_at"], entry.time), self.aware or entry.time)
             self.aware = self.aware or entry.time
@@ -157,7 +173,8 @@ def _rows(incident: _Incident, now: str) -> Iterator[Row]:
     name = incident.name
     yield ("incident", name, opened.index, opened.time, "incident", None, None, state, opened.actor, detail)
     for clock in incident.clocks():
-        done = next((one for one in incident.entries if _is_notice(one, clock)), None)
+        sent = (one for told, one in incident.notices.items() if _meets(told, clock))
+        done = min(sent, key=lambda one: one.index, default=None)
         if done is not None:
             state = "met" if done.time <= clock.due else "late"
         elif incident.dropped:
@@ -183,12 +200,9 @@ def _rows(incident: _Incident, now: str) -> Iterator[Row]:
         yield ("event", name, None, None, f"and {incident.more} more", None, None, None, None, None)
 
 
-def _is_notice(entry: Entry, clock: Clock) -> bool:
-    return (
-        entry.type == "notice.sent"
-        and entry.body.get("about") in clock.about
-        and entry.body.get("recipient") in clock.recipients
-    )
+def _meets(told: tuple[str, str], clock: Clock) -> bool:
+    about, recipient = told
+    return about in clock.about and recipient in clock.recipients
 
 
 def _detail(entry: Entry) -> str:
