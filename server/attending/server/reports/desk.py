@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from attending.ledger.entry import Entry, Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim
@@ -287,7 +288,7 @@ class ReportDesk:
             while chunk := await asyncio.to_thread(file.read, 65_536):
                 yield chunk
 
-    async def _opened(self, tenant: str, report_id: str, path: Path) -> BinaryIO:
+    async def _opened(self, tenant: str, report_id: str, path: Path) -> BufferedReader:
         """The file, made again where it is gone. Raises FailedPrecondition (REPORT_NOT_READY) where it is not there by
         then, or gone once more: another process makes room, too.
         """
