@@ -10,8 +10,6 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,7 +25,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.looks import DESK, faults, shot
 from tests.browser.mutants import mutants, stories
-from tests.browser.recording import anchors_of, files_of
+from tests.browser.recording import anchors_of, files_of, record
 from tests.ledger.verify.conftest import LogBuilder
 
 # Thousands of bundles are made and verified twice: minutes, and more where others use the machine.
@@ -108,33 +106,7 @@ def case_of(name: str, path: Path, anchors: Anchors) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Every bundle that the tests of the verifier verify, each once."""
-    out = tmp_path_factory.mktemp("recorded") / "cases.jsonl"
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.browser.recording",
-    ]
-    result = subprocess.run(
-        [*command, "tests/ledger/verify"],
-        cwd=ROOT,
-        env={**os.environ, "ATTENDING_RECORD": str(out)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout[-2000:]
-    found: dict[str, dict[str, Any]] = {}
-    with out.open(encoding="utf-8") as lines:
-        for line in lines:
-            case = json.loads(line)
-            found.setdefault(json.dumps([case["files"], case["anchors"]]), case)
-    return list(found.values())
+    return record(tmp_path_factory.mktemp("recorded") / "cases.jsonl", "tests/ledger/verify")
 
 
 def test_both_verifiers_agree_on_every_bundle_of_the_tests(
@@ -467,7 +439,7 @@ def test_nothing_of_a_bundle_becomes_markup(page: Page, tmp_path: Path) -> None:
     assert log.origin in page.inner_text("#bundle-facts")
     assert "<b onclick=alert(1)>app</b>" in page.inner_text("#checks")
     assert page.locator("#result img, #result b").count() == 0
-    assert page.title() == "Attending: verify a bundle"
+    assert page.title() == "Attending: verify a bundle or a report"
 
 
 def test_no_network_can_be_reached(chromium: Browser, page_file: Path) -> None:

@@ -307,16 +307,30 @@ def _dated(hours: int) -> Callable[[Path], Evidence]:
         log = LogBuilder()
         doctor = log.enrol("dr-rivera")
         text = log.hold("inf_1")
-        # Dated back, the witness saw the head before it later than it claims to be.
+        # Dated back, the witness saw the head before it later than it claims to be: so it would have, shown it late.
         earlier = cosigned(log, late_by=3600 * max(0, -hours) + 1)
         log.clock += timedelta(hours=max(0, hours))
         entry = log.sign("inf_1", doctor, text)
         seen = seconds_of(log, entry.index) - 3600 * max(0, hours) + 1
         path = log.full(folder / "bundle.attending", checkpoint_note=log.checkpoint(cosigned_at=seen))
         anchors = log.anchors(witnesses=(witness_of(log),), pinned=(earlier,))
-        return Evidence(path, anchors, {"V15": at(entry.index)})
+        fails: Failures = {"V15": at(entry.index)} if hours > 0 else {}
+        return Evidence(path, anchors, fails, frozenset(() if fails else {"V15"}))
 
     return make
+
+
+def _dated_back(folder: Path) -> Evidence:
+    """An approval with a time before that of the entry before it."""
+    log = LogBuilder()
+    doctor = log.enrol("dr-rivera")
+    text = log.hold("inf_1")
+    earlier = cosigned(log)
+    log.clock -= timedelta(hours=2)
+    entry = log.sign("inf_1", doctor, text)
+    path = log.full(folder / "bundle.attending", checkpoint_note=cosigned(log, late_by=2 * 3600 + 1))
+    anchors = log.anchors(witnesses=(witness_of(log),), pinned=(earlier,))
+    return Evidence(path, anchors, {"V7": at(entry.index)}, frozenset({"V15"}))
 
 
 # -- forms ------------------------------------------------------------------------------------------------------------
@@ -566,7 +580,8 @@ LIES: Final[tuple[Lie, ...]] = (
     Lie(rows.KEY, "expired", ("V12",), _expired),
     Lie(rows.KEY, "revoked", ("V12",), _revoked),
     Lie(rows.KEY, "before enrolment", ("V12",), _before_enrolment),
-    Lie(rows.DATED, "dated before a head that a witness had seen", ("V15",), _dated(-2)),
+    Lie(rows.DATED, "dated before the entry before it", ("V7",), _dated_back),
+    Lie(rows.DATED, "dated before a witness saw the head before it, or shown it late", (), _dated(-2)),
     Lie(rows.DATED, "dated after a witness had seen it", ("V15",), _dated(2)),
     Lie(rows.LATE, "signed after release", ("V14", "V16"), _signed_late),
     Lie(rows.LATE, "never signed", ("V16",), _never_signed),

@@ -18,9 +18,8 @@ Failures = Mapping[str, frozenset[int | None]]
 class Evidence:
     """A bundle, or a sealed report where there are anchors of a `seal`, as an auditor has it in hand.
 
-    `fails` are all failures that the command finds. `opens` are the checks that cannot be decided and count. `says` has
-    to stand in one of the details. The page is given the `inner` bundle of a report; `page_fails` is what it finds
-    there where that is not the same, and then it leaves nothing open.
+    `fails` are all that both verifiers find wrong. `opens` are the checks that cannot be decided and count. `says` has
+    to stand in one of the details.
     """
 
     path: Path
@@ -29,8 +28,6 @@ class Evidence:
     opens: frozenset[str] = frozenset()
     says: tuple[str, ...] = ()
     seal: SealAnchors | None = None
-    inner: Path | None = None
-    page_fails: Failures | None = None
 
     @property
     def verdict(self) -> Status:
@@ -43,8 +40,6 @@ class Evidence:
 class Lie:
     """One way of lying: the row of the control matrix, what was done, and the checks that tell, in report order.
 
-    `page` are the checks of the page that tell, where they are others: it is given the bundle in a report.
-
     `make` writes the evidence into a folder of its own, from a log with real keys. The same each time but for reports,
     whose keys are drawn.
     """
@@ -53,7 +48,6 @@ class Lie:
     what: str
     checks: tuple[str, ...]
     make: Callable[[Path], Evidence]
-    page: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""Lies in a sealed report: about the seal, the stamp, or the pages. The page reads no PDF: it is given the bundle."""
+"""Lies in a sealed report: about the seal, the stamp, or the pages."""
 
 from __future__ import annotations
 
@@ -52,8 +52,7 @@ def _sealed(change: Callable[[Office], Office], fails: Failures) -> Callable[[Pa
     def make(folder: Path) -> Evidence:
         log = honest_day()
         path = _report(log, folder, change(_office()))
-        inner = folder / "unsealed" / BUNDLE
-        return Evidence(path, log.anchors(), fails, opens, seal=_office().anchors, inner=inner, page_fails={})
+        return Evidence(path, log.anchors(), fails, opens, seal=_office().anchors)
 
     return make
 
@@ -66,12 +65,9 @@ def _updated(folder: Path) -> Evidence:
     log = honest_day()
     path = _report(log, folder, _office())
     path.write_bytes(_update(path.read_bytes()))
-    inner = folder / "unsealed" / BUNDLE
     # What no seal covers is not looked into.
     opens = frozenset({"V3", "V4", "V10", "V20"})
-    return Evidence(
-        path, log.anchors(), {"V2": at(None)}, opens, seal=_office().anchors, inner=inner, page_fails={}
-    )
+    return Evidence(path, log.anchors(), {"V2": at(None)}, opens, seal=_office().anchors)
 
 
 def _another_day(log: LogBuilder) -> LogBuilder:
@@ -94,7 +90,7 @@ def _swapped(folder: Path, *, pinned: bool) -> Evidence:
     kept: Failures = {"V9": at(None)} if pinned else {}
     anchors = log.anchors(pinned=(log.checkpoint(20),) if pinned else ())
     fails = {**kept, "V10": at(None)}
-    return Evidence(path, anchors, fails, seal=_office().anchors, inner=other, page_fails=kept)
+    return Evidence(path, anchors, fails, seal=_office().anchors)
 
 
 def _made_again(folder: Path) -> Evidence:
@@ -103,8 +99,7 @@ def _made_again(folder: Path) -> Evidence:
     path = _report(_another_day(log), folder, _office())
     anchors = log.anchors(pinned=(log.checkpoint(20),))
     fails: Failures = {"V9": at(None)}
-    inner = folder / "unsealed" / BUNDLE
-    return Evidence(path, anchors, fails, seal=_office().anchors, inner=inner)
+    return Evidence(path, anchors, fails, seal=_office().anchors)
 
 
 def _printed_otherwise(folder: Path) -> Evidence:
@@ -114,11 +109,8 @@ def _printed_otherwise(folder: Path) -> Evidence:
         return "0" if path.endswith("released_by_policy") and value == "3" else value
 
     path = _report(log, folder, _office(), unsealed(log, folder / "unsealed", lying))
-    inner = folder / "unsealed" / BUNDLE
     says = ("released_by_policy",)
-    return Evidence(
-        path, log.anchors(), {"V20": at(None)}, seal=_office().anchors, says=says, inner=inner, page_fails={}
-    )
+    return Evidence(path, log.anchors(), {"V20": at(None)}, seal=_office().anchors, says=says)
 
 
 def _without(log_key: bool, seal: bool, stamp: bool, opens: frozenset[str]) -> Callable[[Path], Evidence]:
@@ -135,8 +127,6 @@ def _without(log_key: bool, seal: bool, stamp: bool, opens: frozenset[str]) -> C
             {},
             opens,
             seal=roots,
-            inner=folder / "unsealed" / BUNDLE,
-            page_fails={} if log_key else None,
         )
 
     return make
@@ -151,14 +141,12 @@ LIES: Final[tuple[Lie, ...]] = (
             lambda o: replace(o, stamps=replace(o.stamps, imprint=lambda digest: bytes(len(digest)))),
             {"V4": at(None)},
         ),
-        (),
     ),
     Lie(
         rows.KEY,
         "the seal's certificate expired",
         ("V3",),
         _sealed(lambda o: replace(o, seal=sealing(o.root, ends=NOW - _DAY)), {"V3": at(None)}),
-        (),
     ),
     Lie(
         rows.KEY,
@@ -168,7 +156,6 @@ LIES: Final[tuple[Lie, ...]] = (
             lambda o: replace(o, lists=(revocations(o.root, (o.seal.certificate, NOW - _DAY)),)),
             {"V3": at(None)},
         ),
-        (),
     ),
     Lie(
         rows.DATED,
@@ -177,14 +164,12 @@ LIES: Final[tuple[Lie, ...]] = (
         _sealed(
             lambda o: replace(o, stamps=StampAuthority(stamping(authority("Stamp root")))), {"V4": at(None)}
         ),
-        (),
     ),
     Lie(
         rows.DATED,
         "stamped by the authority before its entries",
         ("V15",),
         _sealed(_stamped(NOW - 60 * _DAY), {"V15": at(None)}),
-        (),
     ),
     Lie(
         rows.STAMP,
@@ -196,21 +181,19 @@ LIES: Final[tuple[Lie, ...]] = (
             ),
             {"V4": at(None)},
         ),
-        (),
     ),
-    Lie(rows.UPDATED, "updated", ("V2",), _updated, ()),
-    Lie(rows.UPDATED, "attachment swapped", ("V10",), lambda f: _swapped(f, pinned=False), ()),
+    Lie(rows.UPDATED, "updated", ("V2",), _updated),
+    Lie(rows.UPDATED, "attachment swapped", ("V10",), lambda f: _swapped(f, pinned=False)),
     Lie(
         rows.UPDATED,
         "attachment swapped, against a pinned head",
         ("V9", "V10"),
         lambda f: _swapped(f, pinned=True),
-        ("V9",),
     ),
     Lie(rows.UPDATED, "the whole report made again", ("V9",), _made_again),
-    Lie(rows.FIGURES, "on the pages", ("V20",), _printed_otherwise, ()),
-    Lie(rows.UNKNOWN, "no root of the seal", (), _without(True, False, True, frozenset({"V3"})), ()),
-    Lie(rows.UNKNOWN, "no root of the stamp", (), _without(True, True, False, frozenset({"V3", "V4"})), ()),
+    Lie(rows.FIGURES, "on the pages", ("V20",), _printed_otherwise),
+    Lie(rows.UNKNOWN, "no root of the seal", (), _without(True, False, True, frozenset({"V3"}))),
+    Lie(rows.UNKNOWN, "no root of the stamp", (), _without(True, True, False, frozenset({"V3", "V4"}))),
     Lie(
         rows.UNKNOWN,
         "of a report, no key of the log",

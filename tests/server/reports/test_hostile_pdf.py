@@ -163,7 +163,7 @@ def _encoded(tag: int, content: bytes) -> bytes:
     return bytes([tag, 0x80 | len(length)]) + length + content
 
 
-def _mutants(data: bytes) -> Iterator[bytes]:
+def der_mutants(data: bytes) -> Iterator[bytes]:
     """`data` with each of its elements left out, emptied, put twice, or of another type; lengths fit again."""
     items = list(der.elements(data))
     for place, item in enumerate(items):
@@ -173,7 +173,7 @@ def _mutants(data: bytes) -> Iterator[bytes]:
             yield before + other + after
         # Into what is made of elements, and into octet strings that hold some.
         try:
-            inner = list(_mutants(item.content)) if item.tag & 0x20 or item.tag == der.OCTET_STRING else []
+            inner = list(der_mutants(item.content)) if item.tag & 0x20 or item.tag == der.OCTET_STRING else []
         except VerificationError:
             inner = []  # octets that are no elements
         for content in inner:
@@ -200,7 +200,7 @@ def test_signatures_without_a_part_are_refused_and_never_raise_anything_else(tmp
     stamp = cms.parse(seal, cms.DATA).unsigned[cms.SIGNATURE_TIME_STAMP][0].encoded
     read, refused = 0, 0
     for data in (seal, stamp):
-        for mutant in _mutants(data):
+        for mutant in der_mutants(data):
             try:
                 if data is seal:
                     _tried(cms.parse(mutant, cms.DATA))

@@ -1,8 +1,9 @@
 """V15: no entry claims a time that a witness contradicts.
 
-A cosignature says when a witness saw a head (C2SP tlog-cosignature). What is under that head was there by then; what
-follows it was written later, because a witness is shown the newest head. So the cosigned heads around an entry bound
-its time from both sides, each by the earliest of its cosignatures and what clocks may differ by.
+A cosignature says when a witness saw a head (C2SP tlog-cosignature). What is under that head was there by then,
+however late that was: a time claimed after it, and after what clocks may differ by, is false. What follows the head was
+written after the cosignature only if the head was the newest one then. A witness may be shown a head late, and no
+evidence tells whether it was: an entry that claims a time before it is neither dated back nor honest for certain.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class TimeBounds:
         latest = [*accumulate(reversed(times), min)][::-1]
         self._latest = [self._bound(time + CLOCK_SKEW_SECONDS) for time in latest]
         self._earliest = ["", *(self._bound(time - CLOCK_SKEW_SECONDS) for time in accumulate(times, max))]
-        self._open = 0
+        self._open = self._early = 0
+        self._first_early: int | None = None
 
     def visit(self, entry: Entry) -> None:
         """Holds one entry's time against the heads around it."""
@@ -47,13 +49,22 @@ class TimeBounds:
         if place < len(self._sizes) and entry.time > self._latest[place]:
             self._findings.fail("V15", "entry claims a time after a witness had seen it", entry.index)
         elif entry.time < self._earliest[place]:
-            detail = "entry claims a time before a witness saw the head that it follows"
-            self._findings.fail("V15", detail, entry.index)
+            self._early += 1
+            if self._first_early is None or entry.index < self._first_early:
+                self._first_early = entry.index
         if not 0 < place < len(self._sizes):
             self._open += 1
 
     def finish(self, *, required: bool) -> None:
-        """Says what is asserted by the operator alone; it counts where `required`."""
+        """Says what is asserted by the operator alone; it counts where `required`. That an entry is dated before the
+        cosignature of a head that it follows counts always.
+        """
+        if self._early:
+            detail = (
+                f"{self._early} entries claim times before a witness cosigned the head that they follow: they are "
+                "dated back, or the head was cosigned late"
+            )
+            self._findings.doubt("V15", detail, self._first_early)
         if self._spoiled:
             self._findings.fail("V15", "time of a cosignature is out of bounds")
         elif not self._sizes:

@@ -37,9 +37,6 @@ function openFolder(files) {
 }
 
 async function openZip(blob) {
-  if ((await blob.slice(0, 5).text()) === "%PDF-") {
-    throw new Refused("a PDF, which this page does not read: give it the bundle that is attached, and the PDF to `attending verify`");
-  }
   const members = await readDirectory(blob);
   return {
     names: new Set(members.keys()),

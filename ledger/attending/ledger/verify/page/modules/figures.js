@@ -37,7 +37,7 @@ const KINDS = [
 ];
 
 /** The heading under which a report lists an entry, null for what is in order. */
-function exceptionOf({ type, body, subject }) {
+export function exceptionOf({ type, body, subject }) {
   switch (type) {
     case "break_glass.used":
       return Object.hasOwn(body, "access") ? "emergency_access" : "break_glass";
@@ -329,4 +329,13 @@ export function firstDifference(stated, found) {
     if (path !== null) return `${name} / ${path}`;
   }
   return null;
+}
+
+/** [path, value] of every figure in order, as a report prints them: keys joined by ` / `, null as `none`. */
+export function* figureLines(figures) {
+  for (const name of Object.keys(figures).sort()) {
+    const value = figures[name];
+    if (isObject(value)) for (const [path, one] of figureLines(value)) yield [`${name} / ${path}`, one];
+    else yield [name, value === null ? "none" : String(value)];
+  }
 }

@@ -23,19 +23,29 @@ export const CHECKS = {
   V24: "what was read for practice was released to nobody",
 };
 
-/** Checks of the control matrix that this page does not make, and why. */
+/** Those of a sealed report, a PDF, beside those of the bundle in it. */
+export const SEAL_CHECKS = {
+  V2: "seal of a report covers the whole file, with nothing after it",
+  V3: "seal's certificate leads to the root given, and was valid when stamped",
+  V4: "time stamp is of this seal, by an authority valid at the time that it states",
+  V10: "head printed in a report is the one attached and recomputed",
+};
+
+/** Checks of the control matrix that this page does not make of a bundle, and why; and of a report. */
 export const NOT_CHECKED = {
   "V2 V3 V10": "a bundle of this version carries no sealed PDF",
   V4: "a bundle of this version carries no RFC 3161 time stamps",
   V21: "a bundle does not claim to be de-identified",
 };
 
+export const NOT_CHECKED_OF_REPORT = { V21: NOT_CHECKED.V21 };
+
 const LIMIT = 100;
 
 /** Collects results while the checks run; bounded, so that a hostile bundle cannot fill the memory. */
 export class Findings {
-  constructor() {
-    this.items = new Map(Object.keys(CHECKS).map((check) => [check, []]));
+  constructor(checks = Object.keys(CHECKS)) {
+    this.items = new Map(checks.map((check) => [check, []]));
     this.holds = new Map();
     this.absent = new Map();
     this.notes = [];

@@ -1,5 +1,6 @@
 // V15: no entry claims a time that a witness contradicts. What is under a cosigned head was there when the witness saw
-// it; what follows the head was written later. Each head speaks by the earliest of its cosignatures.
+// it, however late. What follows the head was written later only if it was the newest then, which nothing proves: a time
+// claimed before is in doubt. Each head speaks by the earliest of its cosignatures.
 
 import { microseconds } from "./entry.js";
 
@@ -19,7 +20,8 @@ export class TimeBounds {
     const skew = CLOCK_SKEW_SECONDS * 1000000n;
     this.latest = times.map((_, at) => least(times.slice(at)) + skew);
     this.earliest = times.map((_, at) => -least(times.slice(0, at + 1).map((time) => -time)) - skew);
-    this.open = 0;
+    this.open = this.early = 0;
+    this.firstEarly = null;
   }
 
   visit({ index, time }) {
@@ -30,13 +32,18 @@ export class TimeBounds {
     if (place < this.sizes.length && claimed > this.latest[place]) {
       this.findings.fail("V15", "entry claims a time after a witness had seen it", index);
     } else if (place && claimed < this.earliest[place - 1]) {
-      this.findings.fail("V15", "entry claims a time before a witness saw the head that it follows", index);
+      this.early++;
+      this.firstEarly = this.firstEarly === null ? index : Math.min(index, this.firstEarly);
     }
     if (!place || place === this.sizes.length) this.open++;
   }
 
   /** Says what is asserted by the operator alone; it counts where `required`. */
   finish(required) {
+    if (this.early) {
+      const detail = `${this.early} entries claim times before a witness cosigned the head that they follow: they are dated back, or the head was cosigned late`;
+      this.findings.doubt("V15", detail, this.firstEarly);
+    }
     if (this.spoiled) this.findings.fail("V15", "time of a cosignature is out of bounds");
     else if (!this.sizes.length) this.findings.doubt("V15", "time asserted by operator only: no witness cosigned", null, !required);
     else if (this.open) {

@@ -61,8 +61,16 @@ async function anchors() {
   const pasted = byId("pinned").value;
   if (pasted.trim()) pinned.push(pasted.endsWith("\n") ? pasted : `${pasted}\n`);
   const text = async (id) => [byId(id).value, ...(await Promise.all([...byId(`${id}-files`).files].map((file) => file.text())))].join("\n");
+  const lists = await Promise.all([...byId("lists").files].map(async (file) => base64Of(new Uint8Array(await file.arrayBuffer()))));
+  const roots = async (id) => (await Promise.all([...byId(id).files].map((file) => file.text()))).join("\n");
   const required = Object.fromEntries(Object.entries(REQUIRED).map(([name, id]) => [name, byId(id).checked]));
-  return { keys: await text("keys"), witnesses: await text("witnesses"), quorum: byId("quorum").value, pinned, ...required };
+  return { keys: await text("keys"), witnesses: await text("witnesses"), quorum: byId("quorum").value, pinned, sealRoots: await roots("seal-roots"), stampRoots: await roots("stamp-roots"), lists, ...required };
+}
+
+function base64Of(bytes) {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
 }
 
 // -- running ----------------------------------------------------------------------------------------------------------
