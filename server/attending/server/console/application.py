@@ -17,6 +17,7 @@ from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
 from attending.server.console.recalls import RecallPages
 from attending.server.console.render import STATIC, Pages
+from attending.server.console.reports import ReportPages
 from attending.server.console.second_reads import SecondReadPages
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
@@ -74,6 +75,7 @@ def application(
     launches: LaunchPages,
     worklist: WorklistPages,
     whatif: WhatIfPages,
+    reports: ReportPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -218,6 +220,20 @@ def application(
                 ("/second-reads", "GET", "listSecondReads", "ListSecondReads", second_reads.table),
                 ("/second-reads/{read}", "GET", "getSecondRead", "GetSecondRead", second_reads.one),
                 ("/second-reads/{read}", "POST", "decideSecondRead", "DecideSecondRead", second_reads.decide),
+            )
+        ),
+        *(
+            Route(path, gate.behind(action, f"ReportService/{rpc}", handler), methods=[method])
+            for path, method, action, rpc, handler in (
+                ("/reports", "GET", "listReports", "ListReports", reports.table),
+                ("/reports", "POST", "createReport", "CreateReport", reports.create),
+                ("/reports/new", "GET", "createReport", "CreateReport", reports.form),
+                ("/reports/{report}", "GET", "getReport", "GetReport", reports.one),
+                ("/reports/{report}/again", "POST", "getReport", "GetReport", reports.again),
+                ("/reports/{report}/files/{file}", "POST", "downloadReport", "DownloadReport", reports.file),
+                ("/reports/{report}/prepare", "POST", "prepareSignOff", "PrepareSignOff", reports.prepare),
+                ("/reports/{report}/sign", "POST", "signOffReport", "SignOffReport", reports.sign),
+                ("/reports/{report}/issue", "POST", "issueReport", "IssueReport", reports.issue),
             )
         ),
         Route("/stop", gate.behind("getHalt", "AdminService/GetHalt", stop)),

@@ -31,6 +31,7 @@ from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
 from attending.server.console.recalls import RecallPages
 from attending.server.console.render import Pages
+from attending.server.console.reports import ReportPages
 from attending.server.console.second_reads import SecondReadPages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
@@ -50,11 +51,13 @@ from attending.server.practice.newcomers import Newcomers
 from attending.server.practice.opening import Openings
 from attending.server.recall.desk import Recalls
 from attending.server.recall.worklist import Worklist
+from attending.server.reports.desk import ReportDesk
 from attending.server.review.desk import Desk
 from attending.server.services.admin import AdminService
 from attending.server.services.oversight import OversightService
 from attending.server.services.policy import PolicyService
 from attending.server.services.recall import RecallService
+from attending.server.services.report import ReportService
 from attending.server.services.simulation import SimulationService
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
@@ -147,8 +150,8 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, Recalls, Worklist, Pipeline and the services that pages
-    call, when the configuration has a section `[console]`.
+    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, Recalls, Worklist, Pipeline, ReportDesk and the
+    services that pages call, when the configuration has a section `[console]`.
     """
     section = app.config.console
     if section is None:
@@ -237,6 +240,15 @@ async def build(app: App) -> Console:
         examination=ExaminationPages(app.ledger, app.part(ExaminationDesk), passkeys, pages),
         oversight=OversightPages(app.part(OversightService), pages),
         second_reads=SecondReadPages(app.part(SecondReads), app.ledger, app.phi, pages),
+        reports=ReportPages(
+            app.part(ReportService),
+            app.part(ReportDesk),
+            app.ledger,
+            app.phi,
+            passkeys,
+            app.config.reports.schedules,
+            pages,
+        ),
         stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
     return Console(app, section, (web, address, sessions, live), [*flows.values(), *systems.values()])

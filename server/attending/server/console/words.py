@@ -27,6 +27,37 @@ SENTENCES: Final[dict[str, str]] = {
     "DISPOSITION_NEEDS_EDIT": "The text must be changed before you sign: you agreed with a finding, or facts ask it.",
     "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
     "ESCALATED_BY_YOU": "You passed this item on, so somebody else decides. They may hand it back to you.",
+    "DRAFT_NOT_READ": "You were not given the draft as it is now. Download it, read it, then sign it off.",
+    "ACCOUNTING_SUSPENDED": "An agency had the accounting to this person suspended since. Ask for a new report.",
+    "NOTHING_CHOSEN": "No inference is as you chose. Leave something out, or choose another period.",
+    "NO_ENTRIES_IN_PERIOD": "Nothing is on record of that period. Choose another one.",
+    "PAYLOAD_PRUNED": "What is needed was removed at the end of its retention.",
+    "REPORT_CHANGED": "The files are not those that were signed, and cannot be made again as they were. Nothing was "
+    "issued or given. Tell your operator, and ask for a new report.",
+    "REPORT_FILES_FULL": "The reports of your organisation take all the room they may. Sign off and issue what waits, "
+    "or tell your operator.",
+    "REPORT_ISSUED": "This report is issued already. Download it.",
+    "REPORT_MOVED": "Somebody did something with this report at the same moment. Look at it again, then decide.",
+    "REPORT_NOT_ISSUED": "This report is not issued yet. Download the draft, or have it issued first.",
+    "REPORT_NOT_MADE": "It could not be made: the server's log names what failed. Try again; if it stays so, tell your "
+    "operator.",
+    "REPORT_NOT_READY": "The files are being made. Wait a moment and try again.",
+    "REPORT_NOT_SIGNED_OFF": "A named person signs it off first. Nothing was issued.",
+    "REPORT_SIGNED_OFF": "Somebody signed this report off already. It can be issued.",
+    "REPORT_NOT_SEALABLE": "The file could not be sealed. Nothing was issued, and the report stays signed off. Tell "
+    "your operator.",
+    "REPORT_SEALED": "The file has a seal already. Nothing was issued. Tell your operator.",
+    "SEAL_NOT_MADE": "The seal could not be made. Nothing was issued, and the report stays signed off. Tell your "
+    "operator.",
+    "SEAL_NOT_PROVED": "The sealed file would not verify. Nothing was issued, and the report stays signed off. Tell "
+    "your operator: a certificate is to be renewed, or a root to be mended.",
+    "SIGNING_KEY_ROTATED": "The key of the log was changed since: the files that were lost cannot be made as they "
+    "were. Ask for a new report.",
+    "TOO_MANY_CHOSEN": "More inferences are as you chose than one report takes. Choose a shorter period, or leave "
+    "the choice out and report the whole of it.",
+    "TOO_MANY_REPORTS": "As many reports wait to be made as may. Ask again when some of them are there.",
+    "UNKNOWN_SUBJECT": "Nothing is on record of a person of this pseudonym.",
+    "UNKNOWN_REPORT": "There is no such report, or not for you.",
     "EXAMINATION_CHANGED": "Somebody else did something here at the same moment. Reload the page and look again.",
     "EXCEPTIONS_UNDISPOSED": "Something new happened that you have not looked at. Reload the page.",
     "NOTHING_TO_EXAMINE": "Nothing happened since the last examination.",
@@ -115,8 +146,16 @@ OTHERWISE: Final[dict[int, str]] = {
 }
 
 
+_OF_STAMPS: Final = (
+    "The time stamp authority gave no time stamp that holds. Nothing was issued, and the report stays signed off. Try "
+    "again; if it stays so, tell your operator."
+)
+
+
 def sentence(reason: str, status: int) -> str:
     """What a person is told of a refusal."""
+    if reason.startswith("TSA_"):
+        return _OF_STAMPS
     return SENTENCES.get(reason) or OTHERWISE.get(
         status, "The server made a mistake. Nothing was released. Tell your administrator."
     )
@@ -383,6 +422,7 @@ _PLACES: Final = (
     ("/examination", "Examination", frozenset(("privacy_officer", "safety_officer", "auditor"))),
     ("/oversight", "Oversight", frozenset(("medical_director", "safety_officer", "auditor"))),
     ("/reviewers", "Reviewers", frozenset(("medical_director",))),
+    ("/reports", "Reports", frozenset(("auditor", "privacy_officer", "safety_officer", "medical_director"))),
     ("/stop", "Stop", _REVIEWERS | {"operator", "privacy_officer", "auditor"}),
 )
 

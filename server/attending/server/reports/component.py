@@ -38,6 +38,8 @@ class Reports(Component):
         usage = UsageDesk(app.ledger, exporter, app.config.storage.folder / "usage", app.now)
         compared = UsageComparisons(app.ledger, usage)
         self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi, desk, compared)
+        app.add(desk)
+        app.add(self._service)
 
     async def start(self) -> None:
         await self._scheduler.start()

@@ -39,6 +39,7 @@ from attending.server.reports.choose import Choice
 from attending.server.reports.evidence import EvidencePlanner
 from attending.server.reports.export import Exporter
 from attending.server.reports.kinds import KINDS
+from attending.server.reports.look import Look, look_at
 from attending.server.reports.particulars import Kind
 from attending.server.reports.record import Record
 from attending.server.reports.seal import Sealer
@@ -172,14 +173,29 @@ class ReportDesk:
         making = look(tenant, report_id)
         return Report(row, self._workshop.there(tenant, report_id), making)
 
-    async def list(self, tenant: str, limit: int, offset: int) -> list[Report]:
-        """Reports, newest first; begins nothing."""
+    async def again(self, tenant: str, report_id: str) -> None:
+        """Begins to make again what could not be made. Raises NotFound (UNKNOWN_REPORT)."""
+        await self._record.row(tenant, report_id)
+        self._workshop.again(tenant, report_id)
+
+    async def look(self, tenant: str, report_id: str) -> Look:
+        """As `look_at`, of a report that is on record."""
+        return await look_at(self._record, self._workshop, tenant, report_id)
+
+    async def requested(self, tenant: str, report_id: str) -> Entry:
+        """The entry that asked for a report that is on record."""
+        return await self._record.requested(tenant, report_id)
+
+    async def list(
+        self, tenant: str, limit: int, offset: int, *, kind: str | None = None, state: str | None = None
+    ) -> list[Report]:
+        """Reports, newest first, of one kind and in one state where these are given; begins nothing."""
+        wanted = select(_REPORTS).where(_REPORTS.c.log_id == tenant)
+        for column, value in ((_REPORTS.c.kind, kind), (_REPORTS.c.state, state)):
+            if value is not None:
+                wanted = wanted.where(column == value)
         rows = await self.ledger.query(
-            select(_REPORTS)
-            .where(_REPORTS.c.log_id == tenant)
-            .order_by(_REPORTS.c.requested_index.desc())
-            .limit(limit)
-            .offset(offset)
+            wanted.order_by(_REPORTS.c.requested_index.desc()).limit(limit).offset(offset)
         )
         return [
             Report(

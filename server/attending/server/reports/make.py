@@ -16,6 +16,7 @@ from pathlib import Path
 from attending.ledger.verify.registers import Asked
 from attending.server.reports.particulars import Compared, Kind, Particulars, SignedOff
 from attending.server.reports.process import MOST_MEMORY_BYTES, carry_out, take_order, tell
+from attending.server.reports.verdict import VERDICT
 
 
 async def make_in_process(
@@ -27,7 +28,7 @@ async def make_in_process(
     *,
     memory_bytes: int = MOST_MEMORY_BYTES,
 ) -> None:
-    """Returns when `out` is the finished PDF of the report over `bundle`, whole and durable.
+    """Returns when `out` is the finished PDF of the report over `bundle`, whole and durable, its verdict beside it.
 
     Raises Unavailable (REPORT_NOT_MADE) where the process did not come to its end; nothing is left of it then.
     """
@@ -57,6 +58,7 @@ def main() -> int:
     partial = out.with_name(out.name + ".partial")
     try:
         pdf = make_pdf(Path(order["bundle"]), particulars, work, inference=order["inference"], progress=tell)
+        (work / VERDICT).replace(out.with_name(VERDICT))
         with partial.open("wb") as file:
             file.write(pdf)
             file.flush()

@@ -21,6 +21,7 @@ from attending.server.reports.particulars import Kind, Particulars
 from attending.server.reports.printed import plain
 from attending.server.reports.source import Source, read_source
 from attending.server.reports.typeset import Attachment, draw, typeset
+from attending.server.reports.verdict import VERDICT, verdict_bytes
 
 TEMPLATE: Final = "report.typ"
 STATISTICS: Final = "statistics.json"
@@ -38,7 +39,8 @@ def make_pdf(
 ) -> bytes:
     """The PDF of the report over `bundle`: PDF/A-3a and PDF/UA-1, the same bytes for the same arguments. Blocks.
 
-    `work` is an empty folder of the caller's. Raises VerificationError where the bundle is none, OSError.
+    `work` is an empty folder of the caller's, in which the verdict is left, too (`verdict`). Raises VerificationError
+    where the bundle is none, OSError.
     """
     data, attachments = _make(bundle, about, work, inference, progress)
     return typeset(TEMPLATE, data, attachments, work)
@@ -72,6 +74,7 @@ def _make(
         progress=progress,
     )
     statistics.write_bytes(source.statistics_json)
+    (work / VERDICT).write_bytes(verdict_bytes(source.report))
     attachments = [
         Attachment(STATISTICS, statistics, "application/json", "data", "Every figure of this report"),
         Attachment(REGISTER, exceptions, "text/csv", "supplement", "Every exception, a line each"),

@@ -28,6 +28,7 @@ from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind, Particulars, SignedOff
 from attending.server.reports.record import Record
 from attending.server.reports.seal import Seal, Sealer, seal_of
+from attending.server.reports.verdict import VERDICT
 
 log = structlog.get_logger()
 
@@ -99,6 +100,11 @@ class Workshop:
             making.task = asyncio.create_task(self._make(tenant, report_id, making))
         return making
 
+    def again(self, tenant: str, report_id: str) -> Making:
+        """The same, and tries again what failed before."""
+        self._making.setdefault((tenant, report_id), Making()).failure = ""
+        return self.begin(tenant, report_id)
+
     def seen(self, tenant: str, report_id: str) -> Making:
         """The same, and begins nothing."""
         return self._making.get((tenant, report_id), Making())
@@ -117,8 +123,7 @@ class Workshop:
 
         Raises FailedPrecondition (REPORT_NOT_READY).
         """
-        self._making.setdefault((tenant, report_id), Making()).failure = ""
-        self.begin(tenant, report_id)
+        self.again(tenant, report_id)
         if not self.there(tenant, report_id):
             raise FailedPrecondition("REPORT_NOT_READY")
         return self.place(tenant, report_id)
@@ -151,7 +156,7 @@ class Workshop:
             loop.call_soon_threadsafe(_told, making, done, total)
 
         about = await self._particulars(tenant, requested, None)
-        async with self._work(tenant, report_id, BUNDLE, DRAFT) as work:
+        async with self._work(tenant, report_id, BUNDLE, VERDICT, DRAFT) as work:
             bundle = work / BUNDLE
             await self.exporter.write(tenant, plan, bundle, parse(requested.time), progress)
             await make_in_process(

@@ -145,7 +145,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
     # -- reports ---------------------------------------------------------------------------------------------
 
     async def CreateReport(  # noqa: N802
-        self, request: report_pb2.CreateReportRequest, context: Context
+        self, request: report_pb2.CreateReportRequest, context: Context | None = None
     ) -> report_pb2.CreateReportResponse:
         v = begun(request)
         kind, purpose = _KINDS.get(request.kind), OF_EXPORT.get(request.purpose)
@@ -205,7 +205,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         return report_pb2.SignOffReportResponse(report=report, receipt=receipt)
 
     async def IssueReport(  # noqa: N802
-        self, request: report_pb2.IssueReportRequest, context: Context
+        self, request: report_pb2.IssueReportRequest, context: Context | None = None
     ) -> report_pb2.IssueReportResponse:
         begun(request).raise_if_any()
         principal = current_principal()

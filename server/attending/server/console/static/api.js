@@ -17,7 +17,7 @@ export class Refused extends Error {
   }
 }
 
-export async function send(path, fields = {}, { background = false, keepalive = false } = {}) {
+async function ask(path, fields, { background = false, keepalive = false } = {}) {
   const headers = { "Accept": "application/json", "Content-Type": "application/json", "X-Attending-CSRF": csrf };
   if (framed) headers["X-Attending-Framed"] = "1";
   if (background) headers["X-Attending-Background"] = "1";
@@ -27,10 +27,30 @@ export async function send(path, fields = {}, { background = false, keepalive = 
   } catch {
     throw new Refused(0, {});
   }
+  if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return told;
   if (answer.status === 401 && csrf) leave();
   throw new Refused(answer.status, told);
+}
+
+export async function send(path, fields = {}, how = {}) {
+  return (await ask(path, fields, how)).json().catch(() => ({}));
+}
+
+// A file for whoever asked, whole or not at all: it is handed to the browser when its last byte is here.
+export async function save(path, fields, name) {
+  const answer = await ask(path, fields);
+  let file;
+  try {
+    file = await answer.blob();
+  } catch {
+    throw new Refused(0, { sentence: "The file did not arrive whole, and nothing was kept. Download it again." });
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 // A step that is sent again after a lost answer is the same step: it keeps its key.
