@@ -19,7 +19,7 @@ from typing import Any, Final
 
 _MOST: Final = 64
 """Strings that one place of a pattern may stand for before it counts as open."""
-_LONGEST: Final = 12
+LONGEST: Final = 12
 """Letters kept of a literal: the rest would tell little more."""
 _RAREST: Final = 0.09
 """Above this a set of literals is in most texts, and not worth asking for (a pair of two-letter words is at 0.01)."""
@@ -253,7 +253,7 @@ def _strings(strings: Iterable[str]) -> Iterator[tuple[str, int]]:
         plain = string.replace(_BORDER, "")
         before = string.startswith(_BORDER) and plain[:1] not in ("", " ")
         after = string.endswith(_BORDER) and plain[-1:] not in ("", " ")
-        yield f"{' ' if before else ''}{plain}{' ' if after else ''}"[:_LONGEST], int(before)
+        yield f"{' ' if before else ''}{plain}{' ' if after else ''}"[:LONGEST], int(before)
 
 
 def _open_ended(string: str) -> str:

@@ -19,15 +19,20 @@ from typing import Any, Final
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from attending.guardrails.derived import DERIVED
-from attending.guardrails.literals import folded
+from attending.guardrails.literals import LONGEST, folded
 
 _PATTERNS: Final[list[Sieved]] = []
 _LOCK: Final = threading.Lock()
 _SENTENCE: Final = 1_000
 """Characters up to which a text counts as a sentence."""
+_SHORT: Final = 200
+"""Characters below which a text is looked over more cheaply than it is compared with others."""
+_BEHIND: Final = " " * LONGEST
 _SENTENCES_KEPT: Final = 96
 _TEXTS_KEPT: Final = 12
 """Readers go over the sentences of one text one after the other; what a text holds is kept until the last has read."""
+_FOLDED_KEPT: Final = 8
+"""Long texts that differ in case, marks or the space behind them only are looked over once."""
 
 
 class Sieved:
@@ -194,14 +199,23 @@ class _Index:
         )
         self._sentence: Final = lru_cache(maxsize=_SENTENCES_KEPT)(self._hold)
         self._text: Final = lru_cache(maxsize=_TEXTS_KEPT)(self._hold)
+        self._folded: Final = lru_cache(maxsize=_FOLDED_KEPT)(self._look_over)
 
     def held(self, text: str) -> _Held:
         return self._sentence(text) if len(text) <= _SENTENCE else self._text(text)
 
     def _hold(self, text: str) -> _Held:
-        hits = self._automaton.find_matches_as_indexes(f" {folded(text)} ", overlapping=True)
+        plain = folded(text)
+        if len(text) < _SHORT:
+            return self._look_over(f" {plain} ")
+        # As many spaces behind it as a literal has letters hold whatever the space that stood there held. Where that
+        # is more than the text holds, its patterns are run in vain.
+        return self._folded(f" {plain.rstrip()}{_BEHIND}")
+
+    def _look_over(self, plain: str) -> _Held:
+        hits = self._automaton.find_matches_as_indexes(plain, overlapping=True)
         asks, possible = self._asks, self._always
-        for literal in {literal for literal, _, _ in hits}:
+        for literal in {hit[0] for hit in hits}:
             possible |= asks[literal]
         return _Held(possible, hits, self.starts)
 
@@ -218,15 +232,14 @@ def _index() -> _Index:
         return _INDEX[-1]
 
 
-_LAST: Final[list[tuple[str, int, _Held]]] = []
+_LAST: Final[list[tuple[str, int, _Held]]] = [("", -1, _Held(0, [], []))]
 
 
 def _held(text: str) -> _Held:
     """What a text holds; many patterns are asked about one text after the other, which is not looked up again."""
-    if _LAST:
-        last = _LAST[0]
-        if last[0] is text and last[1] == len(_PATTERNS):
-            return last[2]
+    last, made, found = _LAST[0]
+    if last is text and made == len(_PATTERNS):
+        return found
     found = _index().held(text)
-    _LAST[:] = [(text, len(_PATTERNS), found)]
+    _LAST[0] = (text, len(_PATTERNS), found)
     return found

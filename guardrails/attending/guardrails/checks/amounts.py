@@ -7,6 +7,7 @@ kilogram without a weight) is None, never a guess.
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -262,14 +263,18 @@ def listed_statements(case: Case, drug: str) -> list[Statement]:
     return found
 
 
-def listed_products(case: Case, drug: str) -> dict[str, Decimal]:
+def listed_products(
+    case: Case, drug: str, *, besides: AbstractSet[str] = frozenset()
+) -> dict[str, Decimal]:
     """Product name -> most mg of `drug` a day, for the lines of the medication list whose dose can be read and
-    which the output does not stop."""
+    which the output does not stop; products of the names `besides`, in lower case, are left out."""
     found: dict[str, Decimal] = {}
     if drug in case.ended:
         return found
     for medication in case.context.medications or ():
-        if not active_medication(medication.status) or drug not in drugs_of(medication.name, case.lexicon):
+        if medication.name.lower() in besides or not active_medication(medication.status):
+            continue
+        if drug not in drugs_of(medication.name, case.lexicon):
             continue
         line = " ".join(part for part in (medication.name, medication.dose, medication.frequency) if part)
         for statement in parse(f"Take {line}", case.lexicon).statements:

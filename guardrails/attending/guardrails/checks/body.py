@@ -76,8 +76,7 @@ _BEARING: Final = Decimal(10)
 def impossible(case: Case, sex: str | None) -> Iterator[tuple[str, Span]]:
     """The first place that does not fit the sex and the first that does not fit the age, with what it does not fit."""
     text, age = case.judged.output, case.age_years
-    told = f"{text} {case.told}"
-    if sex in ("male", "female") and _EITHER.search(told) is None:
+    if sex in ("male", "female") and not _anywhere(_EITHER, case):
         pattern = _MALE_ONLY if sex == "female" else _FEMALE_ONLY
         small = age is not None and age < _BEARING
         found = _first(text, pattern, without=_CHILD if small else None)
@@ -85,7 +84,7 @@ def impossible(case: Case, sex: str | None) -> Iterator[tuple[str, Span]]:
             yield f"a {sex} patient", found
     if age is None:
         return
-    if age >= _GROWN_UP and not case.context.lactating and _PARENT.search(told) is None:
+    if age >= _GROWN_UP and not case.context.lactating and not _anywhere(_PARENT, case):
         found = _first(text, _INFANT_ONLY, without=_CHILD)
         if found is not None:
             yield f"a patient of {age.normalize():f} years", found
@@ -93,6 +92,11 @@ def impossible(case: Case, sex: str | None) -> Iterator[tuple[str, Span]]:
         found = _first(text, _OLD_ONLY, without=None)
         if found is not None:
             yield f"a patient of {age.normalize():f} years", found
+
+
+def _anywhere(pattern: Sieved, case: Case) -> bool:
+    """Whether the output, as it is written, or what is told of the patient holds the pattern."""
+    return pattern.search(case.judged.output) is not None or case.says(pattern)
 
 
 def _first(text: str, pattern: Sieved, *, without: re.Pattern[str] | None) -> Span | None:

@@ -68,8 +68,8 @@ def _summed(case: Case) -> Iterator[Finding]:
                     continue
                 parts[key] = max(parts.get(key, Decimal(0)), daily)
                 last = other
-        for name, daily in listed_products(case, exposure.drug).items():
-            if name.lower() not in named and (exposure.new or _beside(case, exposure, name)):
+        for name, daily in listed_products(case, exposure.drug, besides=named).items():
+            if exposure.new or _beside(case, exposure, name):
                 parts.setdefault(name.lower(), daily)
         if len(parts) < 2:
             continue

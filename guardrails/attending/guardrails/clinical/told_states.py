@@ -94,6 +94,8 @@ STATES: Final = Group(*(pattern for _, _, pattern in TOLD))
 
 def told_states(line: str) -> Iterator[tuple[str, str, int, int]]:
     """Condition id, its name, and where it is told in a normalised line."""
+    if not STATES.may_match(line):
+        return
     for code, shown, pattern in TOLD:
         for match in pattern.finditer(line):
             yield code, shown, match.start(), match.end()

@@ -137,6 +137,7 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
     male = "male" in told.sexes and "female" not in told.sexes
     if male or any(age >= _OLDEST for age in told.ages) or False in told.pregnant:
         return
+    parts = [part for part in parts if EXPECTING.may_match(part)]
     antenatal = any(_ANTENATAL.search(part) for part in parts)
     if antenatal and not any(_OTHER_TEST.search(part) for part in parts):
         for part in parts:
