@@ -93,6 +93,30 @@ def test_folding_keeps_places_and_knows_every_letter_that_case_is_ignored_for() 
         assert match.group().translate(FOLD) == " "
 
 
+def test_folding_is_letter_by_letter_whatever_else_the_text_holds() -> None:
+    odd = "\u2019\u2013\u00b5\u212a\u017f\u0661\u00e9\u03bc\U0001f600\ud800"
+    drawn = random.Random(3)
+    for letters in (odd[:6], odd):
+        for _ in range(300):
+            text = "".join(drawn.choice(letters + "aK1 .") for _ in range(drawn.randrange(12)))
+            assert folded(text) == text.translate(FOLD), ascii(text)
+
+
+def test_texts_that_are_looked_over_as_one_keep_their_own_ends(
+    patterns: list[Sieved], texts: list[str]
+) -> None:
+    """Of texts alike but for case and the space behind them the literals are looked for once: in the first."""
+    drawn = random.Random(11)
+    for told in drawn.sample(texts, 60):
+        text = (told * 20)[: drawn.randrange(200, 900)].strip()
+        for variant in (f"{text} ", text, text.lower(), f"{text}{' ' * 20}", f"{text}, ", f"{text}. \n"):
+            for pattern in patterns:
+                assert _spans(pattern.finditer, variant) == _spans(pattern.compiled.finditer, variant), (
+                    pattern,
+                    variant,
+                )
+
+
 @pytest.mark.parametrize(
     ("pattern", "literals", "begins"),
     [

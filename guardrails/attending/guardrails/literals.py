@@ -47,13 +47,21 @@ class _Fold(dict[int, str]):
 FOLD: Final[dict[int, str]] = _Fold()
 """For `str.translate`: one folded character for every character."""
 _FOLD_ASCII: Final = bytes(ord(FOLD[code]) if code < 128 else 0 for code in range(256))
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def folded(text: str) -> str:
     """The text in the folded alphabet, character for character."""
     if text.isascii():  # nearly every text: a table of bytes is some twenty times as fast
         return text.encode().translate(_FOLD_ASCII).decode()
-    return text.translate(FOLD)
+    # of the others most have a few curly quotes and dashes, which fold to ASCII too
+    plain = bytearray(text.encode("ascii", "replace").translate(_FOLD_ASCII))
+    for match in _BEYOND_ASCII.finditer(text):
+        letter = FOLD[ord(match.group())]
+        if not letter.isascii():
+            return text.translate(FOLD)
+        plain[match.start()] = ord(letter)
+    return plain.decode()
 
 
 @dataclass(frozen=True, slots=True)

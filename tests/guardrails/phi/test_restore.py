@@ -16,7 +16,7 @@ from attending.guardrails.phi import (
     redact,
     restore,
 )
-from attending.guardrails.phi.placeholders import EXACT, KIND_OF, LOOSE, parse, render
+from attending.guardrails.phi.placeholders import EXACT, KIND_OF, LOOSE, loose, parse, render
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -216,3 +216,19 @@ def test_a_form_that_the_model_made_up_after_ours_is_a_problem(made_up: str) -> 
 @pytest.mark.parametrize("plain", ["[1]", "[sic]", "[Your Name]", "[See note]", "[USA]"])
 def test_ordinary_brackets_are_none(plain: str) -> None:
     assert restore(f"Dear [NAME_1] {plain}", {"[NAME_1]": "Maria"}).problems == ()
+
+
+_PIECES = st.lists(
+    st.one_of(
+        st.sampled_from([*KIND_OF.values(), *(kind.lower() for kind in KIND_OF.values()), "Nome", "MRO"]),
+        st.sampled_from([*"[](){}<>\u00ab\u00bb_ -#:.", "  ", "\u00a0", "\n"]),
+        st.sampled_from(["1", "12", "0", "x", "n", "A", "and", "\u0661", "\u212a", "\u017f"]),
+    ),
+    max_size=9,
+)
+
+
+@given(_PIECES.map("".join))
+@settings(max_examples=1500)
+def test_what_reads_as_a_placeholder_is_looked_for_wherever_it_may_stand(text: str) -> None:
+    assert [m.span() for m in loose(text)] == [m.span() for m in LOOSE.finditer(text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -288,3 +289,9 @@ def test_the_rails_of_a_call_share_one_answer_a_text(engines: Guard, monkeypatch
 @pytest.mark.parametrize("place", ["prompt", "output"])
 def test_a_surname_is_no_insult(name: str, place: Place) -> None:
     assert find_likeness(f"Dear {name}, your visit is on Tuesday.", place) == ()
+
+
+@given(st.text(alphabet="aK \n\t\x00\u2019\u00a0\u0430\u044f\u03b1\ufb01\u0130\u200b\u0301", max_size=40))
+def test_a_text_folds_as_its_letters_do(text: str) -> None:
+    letters = "".join(fold(letter) for letter in text)
+    assert fold(text) == re.sub(" {2,}", " ", letters)

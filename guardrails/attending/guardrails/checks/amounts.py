@@ -263,9 +263,7 @@ def listed_statements(case: Case, drug: str) -> list[Statement]:
     return found
 
 
-def listed_products(
-    case: Case, drug: str, *, besides: AbstractSet[str] = frozenset()
-) -> dict[str, Decimal]:
+def listed_products(case: Case, drug: str, *, besides: AbstractSet[str] = frozenset()) -> dict[str, Decimal]:
     """Product name -> most mg of `drug` a day, for the lines of the medication list whose dose can be read and
     which the output does not stop; products of the names `besides`, in lower case, are left out."""
     found: dict[str, Decimal] = {}

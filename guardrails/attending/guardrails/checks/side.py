@@ -148,6 +148,8 @@ def _against_sources(case: Case) -> Iterator[Finding]:
     every = set().union(*told.values()) if told else set()
     if len(every) == 1:
         told[_ANY_SITE] = every
+    if not told:
+        return
     for sentence in sentences(case.judged.output, semicolons=True):
         words = case.judged.output[sentence.start : sentence.end]
         if _NORMAL.search(words):

@@ -9,6 +9,7 @@ that in a de-identified text every match is ours.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from attending.guardrails.phi.spans import PhiType
@@ -55,6 +56,13 @@ LOOSE: Final = re.compile(
     r"|\[(?-i:[A-Z]{2,16}(?:_[A-Z0-9]{1,16}){1,16})\]?"  # [MRO_1], [NAME_1_2]: made up after our form
 )
 """Everything that reads as a placeholder, ours or bent."""
+_LIKELY: Final = re.compile(rf"[\[_]|{_KIND}[\s-]{{0,2}}[1-9]")
+"""What stands in all that LOOSE matches: in most texts nothing does, and it is found so in a tenth of the time."""
+
+
+def loose(text: str) -> Iterator[re.Match[str]]:
+    """The matches of LOOSE in order."""
+    return LOOSE.finditer(text) if _LIKELY.search(text) is not None else iter(())
 
 
 def render(type_: PhiType, number: int) -> str:

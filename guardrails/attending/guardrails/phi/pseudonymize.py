@@ -15,7 +15,7 @@ from attending.guardrails.phi.date_form import YearMonthDay
 from attending.guardrails.phi.date_shift import DateShift, choose_shift, date_spans
 from attending.guardrails.phi.detect import PhiDetector
 from attending.guardrails.phi.mode import PhiMode, for_mode
-from attending.guardrails.phi.placeholders import EXACT, LOOSE, parse, render
+from attending.guardrails.phi.placeholders import EXACT, loose, parse, render
 from attending.guardrails.phi.reidentify import apart
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 from attending.guardrails.phi.surrogates import Surrogates, dates_of
@@ -194,7 +194,7 @@ def _read_back(
     """The dates that `view` shows beside its surrogates, as spans of the original, and whether a moved date is not
     read as one. `places` are those of the surrogates in `view`, one for each of `spans`."""
     shown = visible(view)
-    marks = [shown.original(m.start(), m.end()) for m in LOOSE.finditer(shown.text)]
+    marks = [shown.original(m.start(), m.end()) for m in loose(shown.text)]
     moved = {place for place in places if EXACT.fullmatch(view, *place) is None}
     seen = set(apart([shown.original(span.start, span.end) for span in date_spans(shown.text)], marks))
     strays = []
@@ -250,7 +250,7 @@ def _with_literals(text: str, spans: list[PhiSpan]) -> list[PhiSpan]:
 
 def _literals(text: str, start: int, end: int) -> list[PhiSpan]:
     shown = visible(text[start:end])
-    found = [shown.original(m.start(), m.end()) for m in LOOSE.finditer(shown.text)]
+    found = [shown.original(m.start(), m.end()) for m in loose(shown.text)]
     return [PhiSpan(start + first, start + last, PhiType.LITERAL, 1.0) for first, last in found]
 
 

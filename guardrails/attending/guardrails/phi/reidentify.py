@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from attending.guardrails.phi.date_shift import DateShift, date_spans
-from attending.guardrails.phi.placeholders import EXACT, LOOSE, parse
+from attending.guardrails.phi.placeholders import EXACT, loose, parse
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 from attending.guardrails.phi.surrogates import dates_of
 from attending.guardrails.phi.visible import visible
@@ -116,7 +116,7 @@ def restore(text: str, placeholders: Mapping[str, str]) -> Restored:
 
 def _placeholders(text: str, originals: Mapping[str, str]) -> Iterator[_Piece]:
     shown = visible(text)
-    for m in LOOSE.finditer(shown.text):
+    for m in loose(shown.text):
         start, end = shown.original(m.start(), m.end())
         found = text[start:end]
         exact = EXACT.fullmatch(found) is not None

@@ -11,6 +11,7 @@ from typing import Final
 
 from attending.guardrails.rails.concepts import spoken_of
 from attending.guardrails.rails.folding import fold_pattern
+from attending.guardrails.sieve import Sieved
 
 _BEFORE: Final = 160
 _AFTER: Final = 160
@@ -91,7 +92,7 @@ _REPORTED: Final = re.compile(
 )
 """Told as what was seen, or as what to do when it is."""
 _CLOSING: Final = {"\u00ab": "\u00bb", "\u201e": "\u201c", "\u201c": "\u201d", "\u300c": "\u300d"}
-_HOUSE_RULES: Final = re.compile(
+_HOUSE_RULES: Final = Sieved(
     r"\b(?:polic(?:y|ies)|requirements?|known limits|limitations|incidents?|briefing|bulletin|newsletter|security"
     r"|awareness|training|e-learning|phishing|governance|acceptable use|steering group|digital board"
     r"|must be (?:checked|reviewed|read|signed)|(?:reads?|checks?|reviews?) and (?:corrects?|signs?)|proofread"
@@ -100,9 +101,9 @@ _HOUSE_RULES: Final = re.compile(
     r"|charte|informatique|reli(?:t|re|sent)|corrige\w*|schulung|pruf(?:t|en|ung)|datenschutz|richtlinie|dienstanweisung"
     r"|regolamento|informativa|corregg\w+|firma|norma|normativa|revis(?:a|ar|ado)|seguridad|proteccion de datos"
     r"|politica|seguranca|sprawdza|bezpieczen\w+|regulamin|beleid|controleert|yonerge|guvenlik)\b"
-    r"|规定|核对|审核|安全|规范|確認|規程|セキュリティ|سياسة|تدريب|امن"
 )
 """Words of a text in which a house says how machines are used there, and who reads what they write."""
+_HOUSE_RULES_UNSPACED: Final = re.compile(r"规定|核对|审核|安全|规范|確認|規程|セキュリティ|سياسة|تدريب|امن")
 _ASKS_TO: Final = re.compile(r"\b(?:can|could|will|would) you\b|\bplease\b")
 
 
@@ -159,7 +160,9 @@ def only_names(text: str, start: int, end: int) -> bool:
 
 def of_house_rules(text: str) -> bool:
     """Whether `text` (folded) says how machines are used in a house: it names them, and orders none of them."""
-    return _HOUSE_RULES.search(text) is not None
+    if _HOUSE_RULES.search(text) is not None:
+        return True
+    return not text.isascii() and _HOUSE_RULES_UNSPACED.search(text) is not None
 
 
 def sentence(text: str, start: int, end: int) -> tuple[int, int]:

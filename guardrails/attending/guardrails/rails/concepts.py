@@ -137,6 +137,7 @@ def _lexicon() -> _Lexicon:
     return _Lexicon(text)
 
 
+@cache
 def features() -> tuple[str, ...]:
     """Every concept, then FORMS: the names that `spoken_of` uses."""
     return (*(name for name in dict.fromkeys(_lexicon().concepts) if name != _HARMLESS), *FORMS)

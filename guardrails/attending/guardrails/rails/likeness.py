@@ -22,7 +22,7 @@ from attending.guardrails.phi.lexicon import words
 from attending.guardrails.rails.care import of_house_rules, taught
 from attending.guardrails.rails.concepts import ADDRESSED, FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
-from attending.guardrails.rails.folding import Origin, fold, fold_in_script
+from attending.guardrails.rails.folding import Origin, fold, in_script
 from attending.guardrails.rails.signs import Place
 
 CODES: Final = (Code.INJECTION, Code.TOXICITY, Code.SELF_HARM)
@@ -77,6 +77,7 @@ class Model:
 
     def scores(self, spoken: np.ndarray) -> np.ndarray:
         """One row a window, one column a code; `spoken` is 1 where a window speaks of a feature."""
+        spoken = spoken.astype(self.pair.dtype)
         paired = np.stack([((spoken @ layer) * spoken).sum(axis=1) for layer in self.pair], axis=1)
         result: np.ndarray = self.bias + spoken @ self.single.T + PAIR * paired
         return result
@@ -85,7 +86,7 @@ class Model:
     def read(cls, text: str) -> Model:
         """Raises ValueError or KeyError for weights of other features than those of `concepts`, and for a file that
         does not hold as many as it says: weights that are missing would find nothing, and nobody would notice."""
-        at = {name: number for number, name in enumerate(features())}
+        at = _columns()
         count = len(at)
         model = cls(
             np.zeros((len(CODES), count)),
@@ -120,6 +121,12 @@ class Model:
 
 
 @cache
+def _columns() -> dict[str, int]:
+    """Each feature with its column."""
+    return {name: number for number, name in enumerate(features())}
+
+
+@cache
 def model() -> Model:
     """The weights that this package ships."""
     return Model.read(_WEIGHTS.read_text(encoding="utf-8"))
@@ -132,7 +139,6 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     """
     wanted = READ[place]
     text = without_names(text[:MAX_CHARACTERS])
-    flat = fold(text).replace("\n", " ")
     spans, spoken, lengths = windows(text, place)
     scores = model().scores(spoken)
     for column, code in enumerate(CODES):
@@ -143,7 +149,7 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
         row = int(scores[:, column].argmax())
         if code not in wanted or scores[row, column] <= model().threshold[place][column]:
             continue
-        if code is Code.INJECTION and place != "output" and _quoted_in_a_warning(flat, *spans[row]):
+        if code is Code.INJECTION and place != "output" and _quoted_in_a_warning(text, *spans[row]):
             continue
         found.append(
             Likeness(
@@ -173,7 +179,8 @@ def _blank(told: str, name: str) -> str:
     return "x" * len(told) if ADDRESSED.isdisjoint(spoken_of(fold(name), "prompt")) else told
 
 
-def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
+def _quoted_in_a_warning(text: str, start: int, end: int) -> bool:
+    flat = fold(text).replace("\n", " ")
     quote = _QUOTE.search(flat, start, end)
     return quote is not None and taught(flat, quote.end(), quote.end())
 
@@ -181,8 +188,9 @@ def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
 def windows(text: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
     """Of each sentence, each two and each three together: its span in the folded text, what it speaks of, and how many
     sentences it has; one window at least. `text` is one `without_names`."""
-    folded, read = fold(text), fold_in_script(text)
-    at = {name: number for number, name in enumerate(features())}
+    folded = fold(text)
+    read = in_script(text, folded)
+    at = _columns()
     each = sentences(folded) or [(0, 0)]
     spoken = np.zeros((len(each), len(at)), dtype=np.float32)
     for row, (start, end) in enumerate(each):
