@@ -137,7 +137,7 @@ async def fill(folder: Path, inferences: int) -> None:
             await ledger.append(LOG, waiting)
 
 
-async def bundle(folder: Path) -> dict[str, Any]:
+async def bundle(folder: Path, *, fhir: bool = False) -> dict[str, Any]:
     """Writes the bundle of the whole log, as `Export` and a report do."""
     async with await Ledger.open(folder) as ledger:
         phi = PhiAccess(ledger, None, lambda: datetime.now(UTC))  # type: ignore[arg-type] # nobody is asked here
@@ -145,7 +145,9 @@ async def bundle(folder: Path) -> dict[str, Any]:
         plan = await exporter.plan(LOG, ExportOrder(None, None, (), "audit", False))
         (folder / "key.vkey").write_text(ledger.verifier_key(LOG), encoding="utf-8")
         began, used = time.perf_counter(), time.process_time()
-        await exporter.write(LOG, plan, folder / BUNDLE, datetime.now(UTC), lambda _done, _total: None)
+        await exporter.write(
+            LOG, plan, folder / BUNDLE, datetime.now(UTC), lambda _done, _total: None, fhir=fhir
+        )
         seconds = time.perf_counter() - began
         used = time.process_time() - used
     return {
@@ -206,7 +208,17 @@ async def report(folder: Path) -> dict[str, Any]:
     }
 
 
-STEPS: Final[dict[str, Callable[[Path], Any]]] = {"bundle": bundle, "verify": verify, "report": report}
+async def bundle_with_fhir(folder: Path) -> dict[str, Any]:
+    """The same with `fhir.ndjson` in it."""
+    return await bundle(folder, fhir=True)
+
+
+STEPS: Final[dict[str, Callable[[Path], Any]]] = {
+    "bundle": bundle,
+    "verify": verify,
+    "report": report,
+    "bundle_with_fhir": bundle_with_fhir,
+}
 
 
 def measured(inferences: int, steps: list[str], folder: Path) -> dict[str, Any]:
@@ -237,6 +249,7 @@ def main() -> None:
     parser.add_argument(
         "--bundle-only", type=int, nargs="*", default=[], help="sizes without a report, as above"
     )
+    parser.add_argument("--fhir", action="store_true", help="bundles with `fhir.ndjson`, and no reports")
     parser.add_argument("--folder", type=Path, help="where to write (default: the temporary folder)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
@@ -244,15 +257,18 @@ def main() -> None:
     if options.step is not None:
         print(json.dumps(asyncio.run(STEPS[options.step[0]](Path(options.step[1])))))
         return
-    sizes = [(count, list(STEPS)) for count in options.inferences]
-    sizes += [(count, ["bundle", "verify"]) for count in options.bundle_only]
+    writing = "bundle_with_fhir" if options.fhir else "bundle"
+    whole = [writing, "verify"] if options.fhir else [writing, "verify", "report"]
+    sizes = [(count, whole) for count in options.inferences]
+    sizes += [(count, [writing, "verify"]) for count in options.bundle_only]
     first: dict[str, float] = {}
     for count, steps in sorted(sizes):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             found = measured(count, steps, Path(folder))
         for step in steps:
-            each = found[f"{step}_cpu_seconds"] / count
-            found[f"{step}_growth"] = round(each / first.setdefault(step, each), 2)
+            name = step.removesuffix("_with_fhir")
+            each = found[f"{name}_cpu_seconds"] / count
+            found[f"{name}_growth"] = round(each / first.setdefault(name, each), 2)
         if options.json:
             print(json.dumps(found), flush=True)
         else:

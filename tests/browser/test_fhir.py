@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.server.fhir import audit
+from attending.ledger.entry import Entry
+from attending.ledger.verify.fhir import fhir_lines
+from attending.ledger.verify.fhir.audit_event import TYPES
 from attending.server.fhir.gather import find, gather
 from attending.server.fhir.resources import bundle
 from attending.server.recall.desk import Recalls
@@ -68,29 +70,52 @@ async def test_both_find_nothing_wrong(ward: Ward) -> None:
     assert problems(resources) == [[] for _ in resources]
 
 
-async def test_both_find_nothing_wrong_with_audit_events_and_something_with_their_mutants(ward: Ward) -> None:
+def lines_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The lines of `fhir.ndjson` in a bundle of these."""
+    return [json.loads(line) for lines in fhir_lines(entries) for line in lines.splitlines()]
+
+
+async def test_both_find_nothing_wrong_with_the_file_of_a_bundle_and_something_with_its_mutants(
+    ward: Ward,
+) -> None:
     ward.gate.provider.text = "Your visit is on Tuesday."
     await ward.gate.pipeline.infer(CALLER, infer_call(), key("letter"))
     await signed(ward, "A safe text")
-    entries = await ward.gate.ledger.list_entries(TENANT, 0, 1_000)
-    # An entry of each kind that has a code of its own, as the log would hold it.
-    kinds = [*audit.TYPES, "key.enrolled", "system.started"]
+    entries = list(await ward.gate.ledger.list_entries(TENANT, 0, 1_000))
+    # An entry of each kind that has a code of its own, as the log would hold it; and texts of which little is known.
+    kinds = [*TYPES, "key.enrolled", "system.started"]
     entries += [replace(entries[0], type=kind, subject=None) for kind in kinds]
-    resources = [audit.audit_event(entry) for entry in entries]
+    entries.append(replace(entries[0], type="inference.released", stream="x" * 70, body={}))
+    hostile = {"calling_app": "\x01", "policy": [], "documents": 5, "statement": {"signer": "\u2028"}}
+    for kind in ("inference.requested", "review.signed", "inference.released"):
+        entries.append(replace(entries[0], type=kind, stream="inf_hostile", body=hostile))
+    resources = lines_of(entries)
+    assert sum(one["resourceType"] == "Provenance" for one in resources) == 4
     assert problems(resources) == [[] for _ in resources]
-    mutants: list[Change] = [
-        lambda one: one.update(action="X"),
-        lambda one: one.pop("source"),
-        lambda one: one.update(agent=[]),
-        lambda one: one.pop("recorded"),
-        lambda one: one.update(outcome="9"),
-        lambda one: one["agent"][0].pop("requestor"),
+    event = next(one for one in resources if one["resourceType"] == "AuditEvent")
+    released = next(one for one in resources if "signature" in one)
+    mutants: list[tuple[dict[str, Any], Change]] = [
+        (event, lambda one: one.update(action="X")),
+        (event, lambda one: one.pop("source")),
+        (event, lambda one: one.update(agent=[])),
+        (event, lambda one: one.pop("recorded")),
+        (event, lambda one: one.update(outcome="9")),
+        (event, lambda one: one["agent"][0].pop("requestor")),
+        (released, lambda one: one.pop("target")),
+        (released, lambda one: one.update(recorded="yesterday")),
+        (released, lambda one: one["contained"][0]["version"].append({"number": "1"})),
+        (released, lambda one: one["entity"][0].pop("what")),
+        (released, lambda one: one["entity"][0].update(role="origin")),
+        (released, lambda one: one["signature"][0].pop("when")),
+        (released, lambda one: one["agent"][1].update(who="somebody")),
     ]
     changed = []
-    for mutant in mutants:
-        changed.append(copy.deepcopy(resources[0]))
+    for one, mutant in mutants:
+        changed.append(copy.deepcopy(one))
+        if "contained" in changed[-1]:
+            changed[-1]["contained"][0].setdefault("version", [])
         mutant(changed[-1])
-    assert all(problems(changed))
+    assert [number for number, said in enumerate(problems(changed)) if not said] == []
 
 
 async def test_both_find_nothing_wrong_with_what_a_record_system_has(ward: Ward, tmp_path: Path) -> None:

@@ -450,6 +450,13 @@ def _another_version_in_force(folder: Path) -> Evidence:
     return Evidence(path, log.anchors(), {"V20": at(None)}, says=("in_force / policy / p / version",))
 
 
+def _fhir_of_another_signer(folder: Path) -> Evidence:
+    log = honest_day()
+    path = log.full(folder / "bundle.attending", fhir=True)
+    log.tamper(path, "fhir.ndjson", lambda data: data.replace(b'"dr-rivera"', b'"dr-chen"'), resign=True)
+    return Evidence(path, log.anchors(), {"V20": at(None)}, says=("fhir.ndjson",))
+
+
 def _not_erased(folder: Path) -> Evidence:
     from attending.ledger.verify.payloads import Erased
 
@@ -605,6 +612,7 @@ LIES: Final[tuple[Lie, ...]] = (
     ),
     Lie(rows.FIGURES, "in the bundle's file of figures", ("V20",), _counted_otherwise),
     Lie(rows.FIGURES, "in its registry snapshot", ("V20",), _another_version_in_force),
+    Lie(rows.FIGURES, "in its FHIR resources", ("V20",), _fhir_of_another_signer),
     Lie(rows.UNKNOWN, "an entry of a later version", (), _later_version),
     Lie(rows.UNKNOWN, "a type of a later version", (), _later_type),
     Lie(rows.UNKNOWN, "a bundle of a later version", (), _later_bundle),

@@ -240,6 +240,7 @@ class ExportRequest(_message.Message):
     DE_IDENTIFIED_FIELD_NUMBER: _builtins.int
     PSEUDONYM_MAP_FIELD_NUMBER: _builtins.int
     RESUME_FROM_FIELD_NUMBER: _builtins.int
+    INCLUDE_FHIR_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     purpose: _builtins.str
@@ -256,6 +257,10 @@ class ExportRequest(_message.Message):
     """
     resume_from: _builtins.int
     """Optional. Bytes of the file that the caller has: an interrupted call goes on there, under the same key."""
+    include_fhir: _builtins.bool
+    """Optional. The entries as resources of FHIR R4 as well, in the file `fhir.ndjson` of the bundle; not with
+    `de_identified`.
+    """
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Optional. Entries before this time; to the end otherwise."""
@@ -275,10 +280,11 @@ class ExportRequest(_message.Message):
         de_identified: _builtins.bool = ...,
         pseudonym_map: _builtins.bool = ...,
         resume_from: _builtins.int = ...,
+        include_fhir: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["de_identified", b"de_identified", "from", b"from", "idempotency_key", b"idempotency_key", "include_payloads", b"include_payloads", "inference_ids", b"inference_ids", "pseudonym_map", b"pseudonym_map", "purpose", b"purpose", "resume_from", b"resume_from", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["de_identified", b"de_identified", "from", b"from", "idempotency_key", b"idempotency_key", "include_fhir", b"include_fhir", "include_payloads", b"include_payloads", "inference_ids", b"inference_ids", "pseudonym_map", b"pseudonym_map", "purpose", b"purpose", "resume_from", b"resume_from", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

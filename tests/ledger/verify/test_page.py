@@ -46,7 +46,10 @@ def test_the_policy_allows_what_is_in_the_page_and_nothing_else() -> None:
     ],
 )
 def test_no_part_of_it_reaches_out_or_makes_markup(reaching: str) -> None:
-    assert reaching not in verifier_page().decode().replace("^(https?)://", "")
+    page = verifier_page().decode().replace("^(https?)://", "")
+    # Names of code systems, as FHIR has them; the policy of the page forbids every request besides.
+    page = re.sub(r'"http://(?:dicom\.nema\.org|terminology\.hl7\.org)/[A-Za-z0-9/-]+"', '""', page)
+    assert reaching not in page
 
 
 def test_a_module_that_cannot_be_put_into_the_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

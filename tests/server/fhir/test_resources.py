@@ -9,8 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from attending.ledger.entry import Entry
+from attending.ledger.verify.fhir import Resource
+from attending.ledger.verify.fhir.audit_event import PURPOSES
 from attending.server.fhir.gather import find, gather
-from attending.server.fhir.resources import Resource, bundle, status_of
+from attending.server.fhir.resources import bundle, status_of
+from attending.server.phi.purpose import Purpose
 from attending.server.recall.desk import Recalls
 
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
@@ -166,3 +169,7 @@ def test_every_state_of_a_row_has_a_status() -> None:
         "expired": "cancelled",
         "blocked": "rejected",
     }
+
+
+def test_the_purposes_of_audit_events_are_those_of_the_server() -> None:
+    assert {purpose.value for purpose in Purpose} == PURPOSES

@@ -19,11 +19,13 @@ from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import PayloadPruned, SigningKeyRetired
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.ledger.verify.manifest import ENTRIES, PAYLOADS
+from attending.ledger.verify.manifest import ENTRIES, FHIR, PAYLOADS, REGISTRIES
 from attending.ledger.verify.report import Report
 from attending.ledger.verify.writer import write_bundle
 from attending.server.auth.context import AccessDecision, enter
 from attending.server.errors import InvalidRequest, NotFound
+from attending.server.fhir.gather import find, gather
+from attending.server.fhir.resources import provenance as provenance_of
 from attending.server.halt.switch import Order
 from attending.server.inference.outcome import Outcome
 from attending.server.reports import export as export_module
@@ -207,6 +209,28 @@ async def test_what_was_pruned_is_exported_as_pruned(ward: Ward, tmp_path: Path)
         await ward.gate.pipeline.get(TENANT, outcome.inference_id)
 
 
+async def test_fhir_is_in_a_bundle_that_asks_for_it_and_names_no_content(ward: Ward, tmp_path: Path) -> None:
+    outcome = await signed_release(ward)
+    plain, _steps = await export(ward, tmp_path, order())
+    bundle, _steps = await export(ward, tmp_path, order(fhir=True))
+    assert verify(ward, bundle).verdict == "passed"
+    with zipfile.ZipFile(plain) as without, zipfile.ZipFile(bundle) as archive:
+        assert FHIR not in without.namelist()
+        assert REGISTRIES in without.namelist()
+        lines = archive.read(FHIR)
+    made = [json.loads(line) for line in lines.splitlines()]
+    [provenance] = [one for one in made if one["resourceType"] == "Provenance"]
+    assert provenance["id"] == f"prv-{outcome.inference_id}".replace("_", "-")
+    row = await find(ward.gate.ledger, TENANT, outcome.inference_id)
+    assert provenance == provenance_of(await gather(ward.gate.ledger, TENANT, row)), (
+        "a record system is sent the same"
+    )
+    for secret in (b"HOLD this", b"A safe text", b"MRN-1"):
+        assert secret not in lines
+    entries = await ward.gate.ledger.stream_entries(TENANT, f"access/{ward.auditor.principal.name}")
+    assert [entry.body.get("fhir") for entry in entries] == [None, True]
+
+
 async def test_the_export_is_an_entry_before_anything_is_given_out(ward: Ward, tmp_path: Path) -> None:
     await signed_release(ward)
     await export(ward, tmp_path, order(purpose="regulator_request"))
@@ -234,6 +258,7 @@ async def test_wrong_orders_are_refused(ward: Ward, tmp_path: Path) -> None:
         (order(inference_ids=("inf_unknown",)), NotFound),
         (order(inference_ids=("key:whatever",)), NotFound),
         (order(from_time=moment + timedelta(days=1)), NotFound),
+        (order(fhir=True, de_identified=True), InvalidRequest),
     ):
         with pytest.raises(error):
             await export(ward, tmp_path, wanted)

@@ -402,6 +402,7 @@ class _Verification:
         for entry in self._included(CONTEXT, CONTEXT_PROOFS, range(manifest.begin), head):
             count += 1
             if entry is not None:
+                self._derived.context(entry)
                 self._payloads.visit(entry)
                 self._checks.visit(entry)
                 self._times.visit(entry)

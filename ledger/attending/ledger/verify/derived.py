@@ -1,7 +1,7 @@
-"""V20: what a bundle says beside its entries, made again from them: figures and the registry snapshot.
+"""V20: what a bundle says beside its entries, made again from them: figures, the registry snapshot, and FHIR.
 
-The registry snapshot is known by the hash that the manifest lists, which V1 holds against the file; only where that is
-another one the file is read, to say where it differs.
+The last two are known by the hash that the manifest lists, which V1 holds against the file; only where that of the
+snapshot is another one its file is read, to say where it differs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from attending.ledger.entry import Entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.verify import registries, statistics
 from attending.ledger.verify.checks import Statistics
-from attending.ledger.verify.manifest import REGISTRIES, STATISTICS, Manifest
+from attending.ledger.verify.fhir import FhirLines
+from attending.ledger.verify.manifest import FHIR, REGISTRIES, STATISTICS, Manifest
 from attending.ledger.verify.registries import Registries, registries_json
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.statistics import EntryStatistics
@@ -36,6 +37,13 @@ class Derived:
         self._registries = None
         if REGISTRIES in manifest.files:
             self._registries = Registries(manifest.scope, manifest.begin, manifest.end)
+        self._fhir = FhirLines() if FHIR in manifest.files else None
+        self._fhir_hash = hashlib.sha256()
+
+    def context(self, entry: Entry) -> None:
+        """Takes in an entry before those of the scope, which nothing counts."""
+        if self._fhir is not None:
+            self._fhir.context(entry)
 
     def visit(self, entry: Entry) -> None:
         """Counts one entry."""
@@ -44,6 +52,8 @@ class Derived:
             self._figures.visit(entry)
         if self._registries is not None:
             self._registries.visit(entry)
+        if self._fhir is not None:
+            self._fhir_hash.update(self._fhir.visit(entry))
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -72,6 +82,10 @@ class Derived:
                 # Whatever is stated there, it costs no more than what the entries give.
                 limit_bytes = max(2 * len(data), _LEAST_READ_BYTES)
                 self._compare(REGISTRIES, snapshot, registries.is_later, limit_bytes, read)
+        if self._fhir is not None:
+            beside += f" and `{FHIR}`"
+            if self._fhir_hash.hexdigest() != self._manifest.files[FHIR].sha256:
+                report.fail("V20", f"`{FHIR}` is not what the entries give")
         report.passed("V20", f"{counted} figures{beside} are those of the entries")
 
     def _compare(

@@ -29,6 +29,7 @@ KEYS: Final = "keys.json"
 INTRODUCTIONS: Final = "introductions.jsonl"
 STATISTICS: Final = "statistics.json"
 REGISTRIES: Final = "registries.json"
+FHIR: Final = "fhir.ndjson"
 MAX_MANIFEST_BYTES: Final = 1 << 20
 _FIELDS: Final = frozenset({"created", "files", "format", "origin", "scope", "statistics"})
 _LATER = re.compile(r"attending-bundle/[0-9]{1,9}", re.ASCII)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from attending.ledger.canonical import encode
 from attending.ledger.entry import format_time, parse_entry
 from attending.ledger.verify.checks import Scope, Statistics
+from attending.ledger.verify.fhir import FhirLines
 from attending.ledger.verify.manifest import (
     CHECKPOINT,
     CONTEXT,
     CONTEXT_PROOFS,
     ENTRIES,
+    FHIR,
     INTRODUCTIONS,
     KEYS,
     MANIFEST,
@@ -38,6 +42,7 @@ from attending.ledger.verify.statistics import EntryStatistics, statistics_json
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100600 << 16
+_CHUNK_BYTES: Final = 1 << 16
 
 
 def write_bundle(
@@ -60,6 +65,7 @@ def write_bundle(
     verifier_keys: Sequence[str] = (),
     statistics: Mapping[str, Any] | None = None,
     figures: bool = False,
+    fhir: bool = False,
 ) -> Manifest:
     """Writes the bundle of entries [begin, end) of a log to `path`, whole or not at all, and returns its
     manifest.
@@ -74,26 +80,32 @@ def write_bundle(
     at the checkpoint. `statistics` are recomputed from the entries unless given. With `figures` the bundle holds
     `statistics.json`, every figure that a report prints (`attending.ledger.verify.statistics`), and `registries.json`,
     what stood at its end (`attending.ledger.verify.registries`). The zip file is stored, not deflated: one altered byte
-    stays one altered byte, and the record can be named.
+    stays one altered byte, and the record can be named. With `fhir` it holds `fhir.ndjson` as well, the entries as
+    resources of FHIR R4 (`attending.ledger.verify.fhir`), which lie in a file without a name until they are written.
 
     Raises OSError; VerificationError when an entry does not parse.
     """
     counter, every, snapshot = Statistics(), EntryStatistics(), Registries(scope, begin, end)
+    resources = FhirLines()
+    for data, _proof in context if fhir else ():
+        resources.context(parse_entry(data))
 
     def entry_lines() -> Iterator[bytes]:
         for data in entries:
-            if statistics is None or figures:
+            if statistics is None or figures or fhir:
                 entry = parse_entry(data)
                 counter.visit(entry)
                 if figures:
                     every.visit(entry)
                     snapshot.visit(entry)
+                if made is not None:
+                    made.write(resources.visit(entry))
             yield data + b"\n"
 
     partial = path.with_name(path.name + ".partial")
     files: dict[str, FileEntry] = {}
     try:
-        with partial.open("wb") as file:
+        with partial.open("wb") as file, _beside(path) if fhir else nullcontext() as made:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 files[ENTRIES] = add_member(archive, ENTRIES, entry_lines())
                 files[CHECKPOINT] = add_member(archive, CHECKPOINT, [checkpoint_note.encode()])
@@ -120,6 +132,9 @@ def write_bundle(
                 if figures:
                     files[STATISTICS] = add_member(archive, STATISTICS, [statistics_json(every.result())])
                     files[REGISTRIES] = add_member(archive, REGISTRIES, [registries_json(snapshot.result())])
+                if made is not None:
+                    made.seek(0)
+                    files[FHIR] = add_member(archive, FHIR, iter(lambda: made.read(_CHUNK_BYTES), b""))
                 counts = counter.result() if statistics is None else statistics
                 manifest = Manifest(origin, scope, begin, end, files, format_time(created), counts)
                 data = manifest.encode()
@@ -133,6 +148,13 @@ def write_bundle(
         partial.unlink(missing_ok=True)
         raise
     return manifest
+
+
+def _beside(path: Path) -> AbstractContextManager[BinaryIO]:
+    """A file without a name, which a crash leaves nothing of: an archive takes one member at a time, and entries are
+    read once.
+    """
+    return tempfile.TemporaryFile(dir=path.parent)
 
 
 def add_member(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> FileEntry:

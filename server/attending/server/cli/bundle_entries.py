@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from attending.ledger.canonical import MAX_ENTRY_BYTES
 from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.verify import container as containers
-from attending.ledger.verify.manifest import ENTRIES
+from attending.ledger.verify.container import Container
+from attending.ledger.verify.manifest import CONTEXT, ENTRIES
 from attending.server.cli.outcome import CommandError
 
+Write = Callable[[Iterable[Entry], Iterable[Entry], BinaryIO], None]
+"""(entries in their order, those before them that the bundle holds as context, the file to write)."""
 
-def write_from_entries(
-    bundle: Path, out_path: Path, made: Callable[[Iterable[Entry]], Iterator[bytes]], *, force: bool
-) -> None:
-    """Writes to `out_path` what `made` makes of the entries of `bundle`, in their order, one at a time. Nothing is
-    verified. Raises CommandError where they do not read, UsageError where the file is there, OSError.
+
+def write_from_entries(bundle: Path, out_path: Path, write: Write, *, force: bool) -> None:
+    """Has `write` write to `out_path` what it makes of the entries of `bundle`, one at a time. Nothing is verified.
+
+    Raises CommandError where they do not read, UsageError where the file is there, OSError.
     """
     if out_path.exists() and not force:
         raise click.UsageError(f"`{out_path}` exists; give --force to replace it")
@@ -27,10 +31,8 @@ def write_from_entries(
     try:
         container = containers.open_container(bundle)
         try:
-            lines = containers.lines(container.chunks(ENTRIES), MAX_ENTRY_BYTES)
             with partial.open("wb") as file:
-                for row in made(map(parse_entry, lines)):
-                    file.write(row)
+                write(_entries(container, ENTRIES), _entries(container, CONTEXT), file)
                 file.flush()
                 os.fsync(file.fileno())
         finally:
@@ -42,3 +44,9 @@ def write_from_entries(
         ) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _entries(container: Container, name: str) -> Iterator[Entry]:
+    if name != ENTRIES and name not in container.names:
+        return
+    yield from map(parse_entry, containers.lines(container.chunks(name), MAX_ENTRY_BYTES))

@@ -43,6 +43,11 @@ PURPOSES = ("audit", "regulator_request", "patient_request", "quality", "inciden
     "with --payloads the texts too, without identifiers.",
 )
 @click.option(
+    "--fhir",
+    is_flag=True,
+    help="Also the entries as resources of FHIR R4, in fhir.ndjson; the bundle is three to four times as large then.",
+)
+@click.option(
     "--map",
     "map_path",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -61,6 +66,7 @@ def export(
     purpose: str,
     payloads: bool,
     de_identified: bool,
+    fhir: bool,
     map_path: Path | None,
     resume: bool,
     force: bool,
@@ -72,7 +78,9 @@ def export(
             raise click.UsageError(f"`{path}` exists; give --force to replace it")
     if map_path is not None and not de_identified:
         raise click.UsageError("--map is of a de-identified document: give --de-identified")
-    if resume and (from_time or to_time or inferences or payloads or de_identified):
+    if fhir and de_identified:
+        raise click.UsageError("--fhir names people and pseudonyms: leave it out with --de-identified")
+    if resume and (from_time or to_time or inferences or payloads or de_identified or fhir):
         raise click.UsageError("--resume goes on with the order that was given: leave scope and form out")
     request = report_pb2.ExportRequest(
         idempotency_key=uuid.uuid4().hex,
@@ -80,6 +88,7 @@ def export(
         purpose=purpose,
         include_payloads=payloads,
         de_identified=de_identified,
+        include_fhir=fhir,
     )
     for field, text in (("from", from_time), ("to", to_time)):
         if text is not None:

@@ -17,7 +17,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.export import PURPOSES, moment
 from attending.server.cli.message import as_json_line, choices, word
 from attending.server.cli.outcome import CommandError, Exit
-from attending.server.cli.report_audit_events import audit_events
+from attending.server.cli.report_fhir import fhir
 from attending.server.cli.report_register import register
 from attending.server.cli.review import load_key
 from attending.v1 import report_pb2
@@ -307,6 +307,6 @@ def _show(one: report_pb2.Report, *, as_json: bool) -> None:
     click.echo("  ".join(map(str, said)))
 
 
-report.add_command(audit_events)
+report.add_command(fhir)
 report.add_command(register)
 command = report

@@ -23,11 +23,12 @@ from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed, LedgerError, PayloadPruned, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
+from attending.ledger.verify.fhir import Resource
 from attending.server.config import FhirEndpointSection
 from attending.server.errors import NotFound, Unavailable
 from attending.server.fhir.gather import require_published, settled
 from attending.server.fhir.record_system import RecordSystem
-from attending.server.fhir.resources import Resource, document, provenance, task
+from attending.server.fhir.resources import document, provenance, task
 from attending.server.notices.delivery import NotDelivered
 from attending.server.notices.notice import TEST, Notice, notice_id, notice_of
 from attending.server.phi.purpose import Purpose

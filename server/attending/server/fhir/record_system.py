@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from attending.ledger.verify.fhir import Resource
 from attending.server.config import FhirEndpointSection
-from attending.server.fhir.resources import Resource, as_json
+from attending.server.fhir.resources import as_json
 from attending.server.notices.delivery import NotDelivered
 from attending.server.outside.ask import Answer, Asker, NotAnswered
 from attending.server.outside.assertion import ClientKey

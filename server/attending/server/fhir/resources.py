@@ -17,17 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from attending.ledger.entry import Entry
+from attending.ledger.verify.fhir import Provenances, Resource
+from attending.ledger.verify.fhir.provenance import device
+from attending.ledger.verify.fhir.words import AI_ASSERTED, identifier
 
-Resource = dict[str, Any]
-
-AI_ASSERTED: Final = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "AIAST",
-}
-VERIFICATION: Final = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.5"}
-"""Verification signature (ASTM E1762-95)."""
-_PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_OPERATION: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 _PATIENT: Final = re.compile(r"(?:Patient/)([A-Za-z0-9.-]{1,64})")
 _PRIORITY: Final = {"routine": "routine", "urgent": "urgent", "emergency": "stat", "stat": "stat"}
 
@@ -179,55 +172,8 @@ def document(record: Record) -> Resource | None:
 
 def provenance(record: Record) -> Resource:
     """Who made the text of `document` and who stands for it, and what it was made from."""
-    released = record.newest("inference.released")
-    assert released is not None
-    requested, signatures = record.entries[0], record.signatures()
-    made: Resource = {
-        "resourceType": "Provenance",
-        "id": f"prv-{_document_id(record)}",
-        "meta": {"security": [dict(AI_ASSERTED)]},
-        "contained": [_model(record)],
-        "target": [{"reference": f"DocumentReference/{_document_id(record)}"}],
-        "occurredDateTime": released.time,
-        "recorded": released.time,
-        "activity": {"coding": [{"system": _OPERATION, "code": "CREATE"}]},
-        "agent": [
-            {"type": _participant("author"), "who": {"reference": "#model"}},
-            {
-                "type": _participant("enterer"),
-                "who": {
-                    "type": "Device",
-                    "identifier": _identifier(record, "app", record.inference["calling_app"]),
-                },
-            },
-        ],
-        "entity": [
-            _entity(record, "entry", f"{requested.origin}#{requested.index}", "inference.requested"),
-            _entity(record, "entry", f"{released.origin}#{released.index}", "inference.released"),
-            _entity(record, "policy", record.inference["policy_hash"], record.inference["policy"]),
-        ],
-    }
-    for key in ("knowledge", "prompt"):
-        version = record.inference["knowledge_hash" if key == "knowledge" else "prompt_version"]
-        if version:
-            made["entity"].append(_entity(record, key, version, f"{key} version"))
-    for entry in signatures:
-        statement = entry.body["statement"]
-        who = {"type": "Practitioner", "identifier": _identifier(record, "person", statement["signer"])}
-        made["agent"].append(
-            {"type": _participant("verifier"), "role": [{"text": statement["role"]}], "who": who}
-        )
-        made["entity"].append(_entity(record, "entry", f"{entry.origin}#{entry.index}", "review.signed"))
-        made.setdefault("signature", []).append(
-            {
-                "type": [dict(VERIFICATION)],
-                "when": statement["time"],
-                "who": who,
-                "targetFormat": "application/json",
-                "sigFormat": "application/octet-stream",
-                "data": entry.body["signature"],
-            }
-        )
+    courses = Provenances()
+    [made] = [one for entry in record.entries if (one := courses.visit(entry)) is not None]
     return made
 
 
@@ -245,14 +191,7 @@ def _document_id(record: Record) -> str:
 
 
 def _model(record: Record) -> Resource:
-    name = f"{record.inference['provider']}/{record.inference['model']}"
-    return {
-        "resourceType": "Device",
-        "id": "model",
-        "identifier": [_identifier(record, "model", name)],
-        "deviceName": [{"name": name, "type": "model-name"}],
-        "type": {"text": "Artificial intelligence"},
-    }
+    return device(record.origin, f"{record.inference['provider']}/{record.inference['model']}")
 
 
 def _subject(record: Record, key: str) -> Resource:
@@ -266,12 +205,4 @@ def _subject(record: Record, key: str) -> Resource:
 
 
 def _identifier(record: Record, kind: str, value: str) -> Resource:
-    return {"system": f"https://{record.origin}/{kind}", "value": value}
-
-
-def _entity(record: Record, kind: str, value: str, words: str) -> Resource:
-    return {"role": "source", "what": {"identifier": _identifier(record, kind, value), "display": words}}
-
-
-def _participant(code: str) -> Resource:
-    return {"coding": [{"system": _PARTICIPANT, "code": code}]}
+    return identifier(record.origin, kind, value)

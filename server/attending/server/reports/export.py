@@ -81,7 +81,9 @@ class Exporter:
         try:
             path = work / "bundle.attending"
             made = parse(entry.time)
-            await self.write(tenant, plan, path, made, progress, payloads=order.include_payloads)
+            await self.write(
+                tenant, plan, path, made, progress, payloads=order.include_payloads, fhir=order.fhir
+            )
             if order.de_identified:
                 names = work / "pseudonyms.jsonl"
                 document = work / "document.attending"
@@ -103,6 +105,7 @@ class Exporter:
         progress: Progress,
         *,
         payloads: bool = False,
+        fhir: bool = False,
     ) -> None:
         """Writes the bundle of a plan, whole or not at all: the same bytes for the same plan and `created`, as long as
         the log's key is the same and nothing of it is erased or pruned.
@@ -138,6 +141,7 @@ class Exporter:
             payloads=source.payloads() if payloads else None,
             verifier_keys=[self._ledger.verifier_key(tenant, plan.size)],
             figures=True,
+            fhir=fhir,
         )
 
     async def deidentify(
@@ -263,6 +267,8 @@ class Exporter:
         """What to write, under the newest checkpoint. Raises InvalidRequest, NotFound."""
         if len(order.inference_ids) > MAX_INFERENCES:
             raise InvalidRequest([("inference_ids", f"has more than {MAX_INFERENCES} ids")])
+        if order.fhir and order.de_identified:
+            raise InvalidRequest([("include_fhir", "cannot be combined with `de_identified`")])
         if order.inference_ids and (order.from_time or order.to_time):
             raise InvalidRequest([("inference_ids", "cannot be combined with a period")])
         if order.from_time and order.to_time and order.from_time >= order.to_time:
@@ -404,6 +410,8 @@ def _about(order: ExportOrder, plan: Plan) -> dict[str, Any]:
         "checkpoint": plan.checkpoint,
         "payloads": order.include_payloads and not order.de_identified,
     }
+    if order.fhir:
+        said["fhir"] = True
     return {**said, "de_identified": True, "texts": order.include_payloads} if order.de_identified else said
 
 

@@ -23,6 +23,8 @@ class ExportOrder:
     include_payloads: bool
     de_identified: bool = False
     """A document without the 18 identifiers in place of the bundle; its payloads are texts without them."""
+    fhir: bool = False
+    """The entries as resources of FHIR R4 as well, in a file of the bundle."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             purpose=request.purpose,
             include_payloads=request.include_payloads,
             de_identified=request.de_identified,
+            fhir=request.include_fhir,
         )
         if request.pseudonym_map and not request.de_identified:
             raise InvalidRequest([("pseudonym_map", "is of a de-identified document: set `de_identified`")])

@@ -75,7 +75,12 @@ class Verification {
     await pins.read(anchors, this.introductions.terms(true));
     this.times = new TimeBounds(findings, [...(head?.cosigned ? [head] : []), ...pins.mine]);
     const scope = new Scope(findings, manifest, files, head, this.progress);
-    if (files.has("context.jsonl")) await scope.runContext((entry) => this.visitContext(entry));
+    if (files.has("context.jsonl")) {
+      await scope.runContext((entry) => {
+        this.counts.visitContext(entry);
+        return this.visitContext(entry);
+      });
+    }
     if (kind === "subset") await scope.runSubset((entry) => this.visit(entry));
     else {
       await scope.run(

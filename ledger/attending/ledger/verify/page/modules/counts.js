@@ -1,13 +1,16 @@
-// V20: the statistics of a manifest, the figures of `statistics.json` and the registry snapshot are those of the entries.
+// V20: the statistics of a manifest, the figures of `statistics.json`, the registry snapshot and FHIR are those of the entries.
 
-import { Refused, utf8 } from "./bytes.js";
+import { auditEvent } from "./auditevent.js";
+import { Refused, toHex, utf8 } from "./bytes.js";
 import { canonical, isObject, parseCanonical } from "./canonical.js";
 import { Figures, MAX_FIGURES_BYTES, figureCount, firstDifference, isLaterFigures } from "./figures.js";
+import { Provenances } from "./provenance.js";
 import { Registries, isLaterRegistries } from "./registries.js";
-import { sha256Hex } from "./sha256.js";
+import { Sha256, sha256Hex } from "./sha256.js";
 
 const FIGURES = "statistics.json";
 const REGISTRIES = "registries.json";
+const FHIR = "fhir.ndjson";
 const LEAST_READ_BYTES = 4 << 20;
 
 export class Counts {
@@ -17,6 +20,8 @@ export class Counts {
     this.files = files;
     this.figures = files.has(FIGURES) ? new Figures() : null;
     this.registries = files.has(REGISTRIES) ? new Registries(manifest) : null;
+    this.provenances = files.has(FHIR) ? new Provenances() : null;
+    this.fhir = new Sha256();
     this.types = new Map();
     this.streams = new Set();
     this.entries = 0;
@@ -32,6 +37,14 @@ export class Counts {
     this.last = entry.time;
     this.figures?.visit(entry);
     this.registries?.visit(entry);
+    if (!this.provenances) return;
+    const released = this.provenances.visit(entry);
+    for (const resource of [auditEvent(entry), ...(released ? [released] : [])]) this.fhir.update(utf8(`${canonical(resource)}\n`));
+  }
+
+  /** An entry before those of the scope, which nothing counts. */
+  visitContext(entry) {
+    this.provenances?.visit(entry);
   }
 
   result() {
@@ -60,7 +73,12 @@ export class Counts {
       await this.compare(FIGURES, figures, isLaterFigures, MAX_FIGURES_BYTES);
     }
     if (this.registries) await this.checkRegistries();
-    const beside = this.registries ? ` and \`${REGISTRIES}\`` : "";
+    let beside = this.registries ? ` and \`${REGISTRIES}\`` : "";
+    if (this.provenances) {
+      beside += ` and \`${FHIR}\``;
+      const { sha256 } = this.files.listed.get(FHIR);
+      if (toHex(this.fhir.digest()) !== sha256) findings.fail("V20", `\`${FHIR}\` is not what the entries give`);
+    }
     findings.passed("V20", `${counted} figures${beside} are those of the entries`);
   }
 

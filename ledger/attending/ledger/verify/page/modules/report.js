@@ -17,7 +17,7 @@ export const CHECKS = {
   V17: "findings were disposed of before release",
   V18: "versions that entries name were registered before them",
   V19: "disclosed payloads match their commitments; erased ones have a certificate",
-  V20: "statistics and registries are those of the entries",
+  V20: "statistics, registries and FHIR are those of the entries",
   V22: "periodic examinations cover the log without a gap and list every exception",
   V23: "second reads are those that seeds committed to before draw",
   V24: "what was read for practice was released to nobody",

@@ -6,11 +6,10 @@ of its body the purpose alone. Whoever has the entries makes the same resources;
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from attending.ledger.entry import Entry
-from attending.server.fhir.resources import AI_ASSERTED, Resource
-from attending.server.phi.purpose import Purpose
+from attending.ledger.verify.fhir.words import AI_ASSERTED, Resource, identifier
 
 _DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _LIFECYCLE: Final = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
@@ -34,6 +33,13 @@ TYPES: Final = {
     "review.signed": (_LIFECYCLE, "verify", "Verify Record Lifecycle Event", "U"),
     "subject.erased": (_LIFECYCLE, "destroy", "Destroy/Delete Record Lifecycle Event", "D"),
 }
+PURPOSES: Final = frozenset(
+    {
+        *("TREAT", "ETREAT", "HPAYMT", "HOPERAT", "HQUALIMP", "PATSFTY", "PATRQT", "HCOMPL", "HLEGAL"),
+        *("PUBHLTH", "HRESCH", "RECORDMGT", "HSYSADMIN"),
+    }
+)
+"""Codes of HL7 v3 PurposeOfUse that entries name."""
 _SECURITY_EVENTS: Final = ("key.", "user.", "credential.", "passkey.")
 _BY_AI: Final = frozenset({"inference.generated", "inference.released", "inference.delivered"})
 
@@ -58,7 +64,8 @@ def audit_event(entry: Entry) -> Resource:
     }
     if entry.type in _BY_AI:
         made["meta"] = {"security": [dict(AI_ASSERTED)]}
-    if (purpose := _purpose_of(entry.body.get("purpose_of_use"))) is not None:
+    purpose = entry.body.get("purpose_of_use")
+    if type(purpose) is str and purpose in PURPOSES:
         made["purposeOfEvent"] = [{"coding": [{"system": _PURPOSE, "code": purpose}]}]
     if entry.subject is not None:
         made["entity"].append(_entity(entry, "pseudonym", entry.subject, "1", "1", "Patient"))
@@ -71,21 +78,18 @@ def _type_of(name: str) -> tuple[str, str, str, str]:
     return TYPES.get(name, _ACTIVITY)
 
 
-def _who(entry: Entry) -> dict[str, Any]:
-    kind, colon, name = entry.actor.partition(":")
-    system = {"human": "person", "app": "app"}.get(kind, "system") if colon else "system"
-    what = "Practitioner" if system == "person" else "Device"
-    value = name if system != "system" else entry.actor
-    return {"type": what, "identifier": {"system": f"https://{entry.origin}/{system}", "value": value}}
+def _who(entry: Entry) -> Resource:
+    kind, _colon, name = entry.actor.partition(":")
+    if kind == "human" and name:
+        return {"type": "Practitioner", "identifier": identifier(entry.origin, "person", name)}
+    if kind == "app" and name:
+        return {"type": "Device", "identifier": identifier(entry.origin, "app", name)}
+    return {"type": "Device", "identifier": identifier(entry.origin, "system", entry.actor)}
 
 
-def _entity(entry: Entry, kind: str, value: str, type_: str, role: str, words: str) -> dict[str, Any]:
+def _entity(entry: Entry, kind: str, value: str, type_: str, role: str, words: str) -> Resource:
     return {
-        "what": {"identifier": {"system": f"https://{entry.origin}/{kind}", "value": value}},
+        "what": {"identifier": identifier(entry.origin, kind, value)},
         "type": {"system": _ENTITY, "code": type_},
         "role": {"system": _ROLE, "code": role, "display": words},
     }
-
-
-def _purpose_of(said: object) -> str | None:
-    return said if type(said) is str and said in {purpose.value for purpose in Purpose} else None
