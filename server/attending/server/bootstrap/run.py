@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def run_embedded(
     console_port: int | None = None,
     replay: Path | None = None,
     workers: int | None = None,
+    seal: Mapping[str, Any] | None = None,
     on_ready: Callable[[Ready], None],
 ) -> int:
     """Serves until the process is told to stop, and returns 0. Raises ConfigurationError and ledger errors."""
@@ -56,6 +57,7 @@ def run_embedded(
         console_port=console_port,
         replay=replay,
         workers=workers,
+        seal=seal,
     )
     configure(embedded.config.logging.level, embedded.config.logging.format)
 
@@ -78,11 +80,13 @@ def prepare_embedded(
     console_port: int | None = None,
     replay: Path | None = None,
     workers: int | None = None,
+    seal: Mapping[str, Any] | None = None,
 ) -> Embedded:
     """The data folder and its configuration. The token port follows `port`, the HTTP port the token port, and the
     console's the HTTP port: the next one, or a free one.
 
-    `workers` is the number of check processes, one a CPU core when left out.
+    `workers` is the number of check processes, one a CPU core when left out. `seal` are the keys of `[reports.seal]`;
+    reports are not sealed when left out.
 
     `host` is the address to listen on, this machine only when left out; the certificate names localhost whatever
     it is, so that another machine is refused by its own check of the name.
@@ -104,6 +108,7 @@ def prepare_embedded(
         overrides={
             **({"server": {"host": host}} if host is not None else {}),
             **({"guard": {"workers": workers}} if workers is not None else {}),
+            **({"reports": {"seal": dict(seal)}} if seal is not None else {}),
         },
     )
 

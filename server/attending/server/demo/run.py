@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attending.client import AttendingApiError, ReceiptError
 from attending.server.demo import steps
+from attending.server.demo.proof import Proof
 from attending.server.demo.screen import Screen
 from attending.server.demo.server import DemoServer, ServerDidNotStart
 
@@ -28,7 +29,7 @@ def run(folder: Path, *, stay: bool) -> int:
         "A release gate between clinical applications and any language model. Real server, real model, real\n"
         "ledger; demo identities. Synthetic patients only. Embedded mode: does not protect against the operator.",
     )
-    server, proof = DemoServer(folder), steps.Proof()
+    server, proof = DemoServer(folder), Proof()
     try:
         with screen.working("the server starts (keys, certificates, ledger, check processes)"):
             server.start()

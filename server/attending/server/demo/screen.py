@@ -38,6 +38,10 @@ class Screen:
     def say(self, text: str) -> None:
         self.console.print(escape(text))
 
+    def command(self, text: str) -> None:
+        """A line to be copied: never broken, however narrow the terminal."""
+        self.console.print(Text(f"    {text}"), soft_wrap=True)
+
     def fact(self, name: str, value: str, style: str = "") -> None:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=2 + NAME_WIDTH)

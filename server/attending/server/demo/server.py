@@ -1,16 +1,21 @@
-"""The demo's server: a real `attending serve` in a process of its own, which can be killed and started again."""
+"""The demo's server: a real one in a process of its own, which can be killed and started again. The authority that
+stamps its reports outlives that: it answers from here.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 
 from attending.client import Connection
+from attending.server.demo.authority import StampAuthority, write_seal
 
 START_SECONDS = 120
 REPLAY = Path(str(files("attending.server.demo"))) / "data" / "replay.jsonl"
@@ -28,6 +33,9 @@ class DemoServer:
         self.output = folder
         """Where the demo writes what it takes away."""
         self.log_path = folder / "server.log"
+        self._open = ExitStack()
+        self.seal = write_seal(folder / "seal", *self._stamping())
+        """The keys of `[reports.seal]`."""
         self._process: subprocess.Popen[bytes] | None = None
         self.kills = 0
 
@@ -40,14 +48,10 @@ class DemoServer:
                 [
                     sys.executable,
                     "-m",
-                    "attending.server.cli.main",
-                    "serve",
-                    "--data",
+                    "attending.server.demo.serving",
                     str(self.folder),
-                    "--port",
-                    "0",
-                    "--replay",
                     str(REPLAY),
+                    json.dumps(self.seal),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -68,7 +72,15 @@ class DemoServer:
         self.kills += 1
 
     def stop(self) -> None:
-        """Asks the server to end and waits for it."""
+        """Asks the server to end and waits for it; then the authority of time stamps ends too."""
+        with self._open:
+            self._end()
+
+    def _stamping(self) -> tuple[StampAuthority, str]:
+        stamps = StampAuthority()
+        return stamps, self._open.enter_context(stamps.listening())
+
+    def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:

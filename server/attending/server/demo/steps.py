@@ -8,7 +8,6 @@ import statistics
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -17,9 +16,9 @@ from attending.client import AttendingApiError, Client, ReportClient, Result, Re
 from attending.client.review import key_id
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.ledger.verify.report import Report
 from attending.server.cli.download import download
 from attending.server.cli.review import load_key
+from attending.server.demo.proof import Proof, prove, say_report
 from attending.server.demo.screen import Screen
 from attending.server.demo.server import DemoServer
 from attending.server.demo.tamper import change_one_byte
@@ -31,15 +30,6 @@ MODEL = "smollm2-135m-instruct"
 KILL_AFTER = 15
 RETRY_SECONDS = 120
 _DATA = files("attending.server.demo") / "data"
-
-
-@dataclass
-class Proof:
-    """What the last screen sums up; every value was observed."""
-
-    lines: list[str] = field(default_factory=list)
-    misses: list[str] = field(default_factory=list)
-    false_alarms: list[str] = field(default_factory=list)
 
 
 def letter(screen: Screen, server: DemoServer, proof: Proof) -> None:
@@ -239,11 +229,11 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     screen.fact("log key", f"given separately: {log_key}")
     anchors = Anchors(keys=(VerifierKey.parse(log_key),))
     report = verify_bundle(out, anchors)
-    _report(screen, "as exported", report)
+    say_report(screen, "as exported", report)
     changed, index = change_one_byte(out, server.output / "changed.attending")
     bad = verify_bundle(changed, anchors)
     screen.fact("tampering", f"one byte of entry {index} is changed, nothing else")
-    _report(screen, "as changed", bad)
+    say_report(screen, "as changed", bad)
     named = sorted({r.index for r in bad.results if r.index is not None and r.status == "failed"})
     proof.lines.append(
         f"the bundle of {entries} entries: {report.verdict}; with one byte changed: {bad.verdict}, "
@@ -252,7 +242,7 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
 
 
 def regulator(screen: Screen, server: DemoServer, proof: Proof) -> None:
-    screen.step(8, "A regulator's report: one PDF that carries its evidence, signed off by a person")
+    screen.step(8, "A regulator's report: one sealed PDF that carries its evidence, signed off by a person")
     key = load_key(server.folder / "identities" / PRIVACY / "signing.pem")
     draft, out = server.output / "draft.pdf", server.output / "report.pdf"
     with ReportClient(server.connection(PRIVACY)) as officer:
@@ -271,7 +261,7 @@ def regulator(screen: Screen, server: DemoServer, proof: Proof) -> None:
         preparation, statement = officer.prepare(report.report_id, key_id(key))
         same = hashlib.sha256(draft.read_bytes()).hexdigest() == statement.draft
         _report, signed = officer.sign(preparation, statement, key)
-        with screen.working("the pages are set with the signature"):
+        with screen.working("the pages are set with the signature, sealed and stamped"):
             issued = officer.issue(report.report_id).receipt.index
         size = officer.download(report.report_id, report_pb2.REPORT_FILE_REPORT, "regulator_request", out)
     screen.fact(
@@ -286,6 +276,7 @@ def regulator(screen: Screen, server: DemoServer, proof: Proof) -> None:
     proof.lines.append(
         f"a regulator's report of {report.tree_size} entries: signed off (entry {signed}), issued (entry {issued})"
     )
+    prove(screen, server, proof)
 
 
 def summary(screen: Screen, proof: Proof) -> None:
@@ -442,14 +433,3 @@ def _replayed(name: str) -> str:
 
 def _without_line(text: str, word: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if word not in line)
-
-
-def _report(screen: Screen, what: str, report: Report) -> None:
-    style = "bold green" if report.verdict == "passed" else "bold red"
-    screen.fact(what, str(report.verdict).upper(), style)
-    for result in report.results:
-        if result.status in ("failed", "indeterminate"):
-            where = f" (entry {result.index})" if result.index is not None else ""
-            # Advisory: what the auditor should know and what no bundle alone can settle.
-            said = "note" if result.advisory else str(result.status)
-            screen.fact("", f"{result.check} {said}: {result.detail}{where}")

@@ -148,7 +148,7 @@ def _check_head(document: Document, printed: list[str], bundle: Path, findings: 
     for what, shown in (
         ("log", text.squeezed(head.origin) in first),
         ("root hash", head.root.hex() in first or root in first),
-        ("hash of the bundle", actual["attending-bundle-sha256"] in first),
+        ("SHA-256", actual["attending-bundle-sha256"] in first),
         # Of 12 printed as 123 the beginning is right.
         ("tree size", re.search(rf"[Tt]reesize{head.size}(?![0-9])", first) is not None),
     ):

@@ -129,7 +129,7 @@ async function checkHead(pdf, first, bundle, files, findings) {
   const printed = {
     log: first.includes(squeezed(head.origin)),
     "root hash": first.includes(toHex(head.root)) || first.includes(root),
-    "hash of the bundle": first.includes(digest),
+    "SHA-256": first.includes(digest),
     // Of 12 printed as 123 the beginning is right.
     "tree size": new RegExp(`[Tt]reesize${head.size}(?![0-9])`).test(first),
   };
