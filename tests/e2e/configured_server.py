@@ -158,16 +158,20 @@ class ConfiguredServer:
         """Another process of the same configuration, with a log file of its own."""
         return replace(self, process=process, where={}, _process=None, _reader=None)
 
+    def command(self, token_port: int) -> list[str]:
+        """What runs it; it says where it listens as one line of JSON."""
+        return [
+            *(sys.executable, "-m", "attending.server.cli.main", "serve"),
+            *("--config", str(self.folder / "attending.toml")),
+            *("--port", "0", "--token-port", str(token_port), "--json"),
+            *("--workers", str(self.workers)),
+            *(() if self.console_port is None else ("--console-port", str(self.console_port))),
+        ]
+
     def start(self, token_port: int = 0) -> None:
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "attending.server.cli.main", "serve"),
-                    *("--config", str(self.folder / "attending.toml")),
-                    *("--port", "0", "--token-port", str(token_port), "--json"),
-                    *("--workers", str(self.workers)),
-                    *(() if self.console_port is None else ("--console-port", str(self.console_port))),
-                ],
+                self.command(token_port),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import grpc
@@ -19,6 +20,7 @@ import structlog
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import LedgerError
 from attending.ledger.ledger import SYSTEM_LOG
+from attending.server import clock
 from attending.server.app import App, Build, build_app, close_app
 from attending.server.auth.access import Access
 from attending.server.auth.actions import is_public
@@ -232,6 +234,7 @@ async def serve(
     on_ready: Callable[[App, Endpoints], None] | None = None,
     stop: asyncio.Event | None = None,
     components: Sequence[Build] | None = None,
+    now: Callable[[], datetime] = clock.now,
 ) -> None:
     """Runs a server until SIGTERM, SIGINT or `stop`; returns after a clean stop.
 
@@ -243,7 +246,7 @@ async def serve(
         # Not possible outside the main thread, where `stop` is the way.
         with suppress(ValueError, RuntimeError, NotImplementedError):
             loop.add_signal_handler(name, ending.set)
-    app = await build_app(config, embedded=embedded, components=components)
+    app = await build_app(config, embedded=embedded, now=now, components=components)
     try:
         host = Host(app)
     except BaseException:

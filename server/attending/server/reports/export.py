@@ -37,6 +37,7 @@ from attending.server.passkeys.invitations import invitation_stream
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.reports.deidentified.pseudonyms import SEED_BYTES, SEED_KIND
 from attending.server.reports.deidentify import deidentify_in_process
+from attending.server.reports.disk import written
 from attending.server.reports.ledger_source import BLOCK, LedgerSource
 from attending.server.reports.plan import ExportOrder, Plan, Progress
 from attending.server.review.enrolment import key_stream
@@ -77,20 +78,22 @@ class Exporter:
             about = {"export": entry.index}
             await self._phi.record(permit, "access.revealed", "pseudonym_map", subject=None, about=about)
         plan = await self._plan_of(tenant, order, entry)
-        work, lock = workplace(self._folder)
+        with written():
+            work, lock = workplace(self._folder)
         try:
             path = work / "bundle.attending"
             made = parse(entry.time)
-            await self.write(
-                tenant, plan, path, made, progress, payloads=order.include_payloads, fhir=order.fhir
-            )
-            if order.de_identified:
-                names = work / "pseudonyms.jsonl"
-                document = work / "document.attending"
-                await self.deidentify(
-                    tenant, entry, path, document, progress, map_out=names if lead_back else None
+            with written():
+                await self.write(
+                    tenant, plan, path, made, progress, payloads=order.include_payloads, fhir=order.fhir
                 )
-                path = names if lead_back else document
+                if order.de_identified:
+                    names = work / "pseudonyms.jsonl"
+                    document = work / "document.attending"
+                    await self.deidentify(
+                        tenant, entry, path, document, progress, map_out=names if lead_back else None
+                    )
+                    path = names if lead_back else document
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)

@@ -22,6 +22,7 @@ from attending.ledger.files import make_folder
 from attending.server.clock import parse
 from attending.server.errors import FailedPrecondition
 from attending.server.reports.compared import compared_of
+from attending.server.reports.disk import written
 from attending.server.reports.evidence import EvidencePlanner
 from attending.server.reports.export import Exporter, sweep, workplace
 from attending.server.reports.make import make_in_process
@@ -206,19 +207,21 @@ class Workshop:
     @asynccontextmanager
     async def _work(self, tenant: str, report_id: str, *names: str) -> AsyncIterator[Path]:
         """A folder of this process's own, whose files of these names take their place when the context ends well. What
-        another process makes of the same report meanwhile are the same bytes.
+        another process makes of the same report meanwhile are the same bytes. Raises Unavailable (REPORT_NOT_MADE)
+        where the disk takes no more.
         """
         place = self.place(tenant, report_id)
-        await asyncio.to_thread(make_folder, place)
-        work, lock = workplace(self.folder / WORK)
-        try:
-            yield work
-            for name in names:
-                if (work / name).exists():
-                    (work / name).replace(place / name)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, work, True)
-            os.close(lock)
+        with written():
+            await asyncio.to_thread(make_folder, place)
+            work, lock = workplace(self.folder / WORK)
+            try:
+                yield work
+                for name in names:
+                    if (work / name).exists():
+                        (work / name).replace(place / name)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, work, True)
+                os.close(lock)
 
     async def _particulars(self, tenant: str, requested: Entry, signed: Entry | None) -> Particulars:
         body = requested.body

@@ -136,7 +136,10 @@ class UsageDesk:
 
     @contextmanager
     def _work(self) -> Iterator[Path]:
-        work, lock = workplace(self.folder)
+        try:
+            work, lock = workplace(self.folder)
+        except OSError:
+            raise Unavailable("USAGE_NOT_COMPARED", retry_after_seconds=RETRY_SECONDS) from None
         try:
             yield work
         finally:
