@@ -207,6 +207,8 @@ class _ControlResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Control
     """People do it; no log of this system shows it."""
     CONTROL_RESULT_UNSUPPORTED: _ControlResult.ValueType  # 5
     """This system writes no evidence of it."""
+    CONTROL_RESULT_UNDECIDED: _ControlResult.ValueType  # 6
+    """What it asks for stands there, and of some entries it cannot be told yet, or from these alone."""
 
 class ControlResult(_ControlResult, metaclass=_ControlResultEnumTypeWrapper):
     """What entries say to a control."""
@@ -223,6 +225,8 @@ CONTROL_RESULT_ORGANISATIONAL: ControlResult.ValueType  # 4
 """People do it; no log of this system shows it."""
 CONTROL_RESULT_UNSUPPORTED: ControlResult.ValueType  # 5
 """This system writes no evidence of it."""
+CONTROL_RESULT_UNDECIDED: ControlResult.ValueType  # 6
+"""What it asks for stands there, and of some entries it cannot be told yet, or from these alone."""
 Global___ControlResult: _TypeAlias = ControlResult  # noqa: Y015
 
 @_typing.final
@@ -1262,6 +1266,7 @@ class EvaluateControlsResponse(_message.Message):
         CHECKS_FIELD_NUMBER: _builtins.int
         NOTE_FIELD_NUMBER: _builtins.int
         LIMITS_FIELD_NUMBER: _builtins.int
+        UNDECIDED_AT_FIELD_NUMBER: _builtins.int
         control_id: _builtins.str
         """Output only. Its id in the matrix."""
         reference: _builtins.str
@@ -1298,6 +1303,10 @@ class EvaluateControlsResponse(_message.Message):
         def checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Output only. Checks of the offline verifier that it rests on as well; a bundle is verified with these."""
 
+        @_builtins.property
+        def undecided_at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Output only. Indexes of the first entries of which it cannot be told, at most five."""
+
         def __init__(
             self,
             *,
@@ -1316,10 +1325,11 @@ class EvaluateControlsResponse(_message.Message):
             checks: _abc.Iterable[_builtins.str] | None = ...,
             note: _builtins.str = ...,
             limits: _builtins.str = ...,
+            undecided_at: _abc.Iterable[_builtins.int] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "checks", b"checks", "control_id", b"control_id", "evidence", b"evidence", "failed", b"failed", "failures", b"failures", "limits", b"limits", "met", b"met", "note", b"note", "reference", b"reference", "requirement", b"requirement", "result", b"result", "status", b"status", "undecided", b"undecided", "wording_from_memory", b"wording_from_memory"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "checks", b"checks", "control_id", b"control_id", "evidence", b"evidence", "failed", b"failed", "failures", b"failures", "limits", b"limits", "met", b"met", "note", b"note", "reference", b"reference", "requirement", b"requirement", "result", b"result", "status", b"status", "undecided", b"undecided", "undecided_at", b"undecided_at", "wording_from_memory", b"wording_from_memory"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -150,8 +150,30 @@ def test_an_honest_document_verifies_and_says_what_it_does_not_prove(
     assert report.verdict is Status.PASSED, report.failures
     assert report.statistics["inferences"]["decisions"]["released_by_policy"] == 1
     assert "asserted by the log's key" in " ".join(report.not_checked.values())
-    assert main([str(path), "--key", str(log.vkey)]) == 0
-    assert "V21" in capsys.readouterr().out
+    assert main([str(path), "--key", str(log.vkey), "--deidentified"]) == 0
+    said = capsys.readouterr().out
+    assert "V21" in said
+    assert said.splitlines()[-1].startswith("VERIFIED, a de-identified document, in which no entry")
+
+
+def test_a_document_is_not_taken_for_a_bundle_by_who_did_not_ask_for_one(
+    log: LogBuilder, records: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script that expects entries to be proved gets neither exit code 0 nor the verdict."""
+    path = written(tmp_path / "d.attending", log, files_of(log, records), entries=3)
+    words = [str(path), "--key", str(log.vkey), "--json"]
+    assert main(words) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["verdict"]) == ("deidentified", "indeterminate")
+    assert any("--deidentified" in one["detail"] for one in found["results"])
+    assert main([*words, "--deidentified"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["verdict"]) == ("deidentified", "passed")
+    bundle = log.full(tmp_path / "bundle.attending")
+    assert main([str(bundle), "--key", str(log.vkey), "--deidentified"]) == EXIT_USAGE
+    capsys.readouterr()
+    assert main([str(bundle), "--key", str(log.vkey), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "bundle"
 
 
 def test_a_document_that_inflates_is_not_read_and_unpacked_it_is(

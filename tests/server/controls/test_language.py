@@ -73,10 +73,17 @@ def test_an_answer_counts_in_time_from_when_it_was_known_and_by_another(judge: E
     log.append("incident.closed", "e", {"incident_id": "a"}, actor="app:else")
     found = judge([rule], log)
     assert (found.result, found.met, found.evidence) == (Result.EVIDENCED, 1, (0,))
+    log.append("incident.opened", "e", {"incident_id": "d", "aware_at": "2026-11-01T07:59:00.000000Z"})
+    found = judge([rule], log)
+    # One is answered, and another one still has time: it is said which.
+    assert (found.result, found.met, found.undecided, found.undecided_at) == (Result.UNDECIDED, 1, 1, (4,))
+    assert found.to_json()["undecided_at"] == [4]
+    log.append("incident.closed", "e", {"incident_id": "d"}, actor="app:else")
+    assert judge([rule], log).result is Result.EVIDENCED
     log.append("incident.opened", "e", {"incident_id": "c", "aware_at": "2026-11-01T07:49:00.000000Z"})
     log.append("incident.closed", "e", {"incident_id": "c"}, actor="app:else")
     found = judge([rule], log)
-    assert (found.result, found.failures) == (Result.FAILED, (4,))
+    assert (found.result, found.failures) == (Result.FAILED, (6,))
 
 
 def test_what_says_no_time_or_names_nothing_to_join_with_fails(judge: Evaluate) -> None:

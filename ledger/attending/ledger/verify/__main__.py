@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +21,7 @@ from attending.ledger.verify.bundle import Anchors, Progress, verify_bundle
 from attending.ledger.verify.deidentified import is_deidentified, verify_deidentified
 from attending.ledger.verify.pdf.seal import MAX_LIST_BYTES, SealAnchors
 from attending.ledger.verify.pdf.verify import is_pdf, verify_report
-from attending.ledger.verify.report import Report, Status
+from attending.ledger.verify.report import CheckResult, Kind, Report, Status, verdict_of
 from attending.ledger.verify.validation import is_validation, verify_validation
 from cryptography import x509
 
@@ -38,6 +39,11 @@ _COLOURS = {
     Status.INDETERMINATE: "33",
     Status.NOT_APPLICABLE: "2",
 }
+_KINDS = {
+    Kind.DEIDENTIFIED: "a de-identified document, in which no entry of the log is proved",
+    Kind.VALIDATION: "a validation pack, in which no entry of a log is proved",
+}
+"""What is verified and holds no entries: the verdict says so."""
 _MAX_KEY_FILE_BYTES = 1 << 16
 
 
@@ -114,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--require-freshness", action="store_true", help=fresh_help)
     complete_help = "exit 3 unless every emitter declared its end and all that it issued is there"
     parser.add_argument("--require-complete", action="store_true", help=complete_help)
+    deidentified_help = (
+        "expect a de-identified document, in which no entry is proved; exit 3 for one without this"
+    )
+    parser.add_argument("--deidentified", action="store_true", help=deidentified_help)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     page_help = "write the second verifier, one HTML file for a browser without network, and verify nothing"
     parser.add_argument("--page", type=Path, metavar="OUT.html", help=page_help)
@@ -161,7 +171,7 @@ def _seal_anchors(arguments: argparse.Namespace) -> SealAnchors:
 def _verify(
     arguments: argparse.Namespace, anchors: Anchors, seal: SealAnchors, progress: Progress | None
 ) -> Report:
-    if is_pdf(arguments.bundle):
+    if is_pdf(arguments.bundle) and not arguments.deidentified:
         return verify_report(arguments.bundle, anchors, seal, bundle=arguments.beside, progress=progress)
     if seal != SealAnchors() or arguments.beside is not None:
         raise _UsageError("--seal-root, --tsa-root, --crl and --bundle are for a report, a PDF")
@@ -171,12 +181,25 @@ def _verify(
                 "a de-identified document has no entries for --pinned, --require-time, --require-freshness and "
                 "--require-complete to hold against"
             )
-        return verify_deidentified(arguments.bundle, anchors, progress)
+        report = verify_deidentified(arguments.bundle, anchors, progress)
+        return report if arguments.deidentified else _not_asked_for(report)
+    if arguments.deidentified:
+        raise _UsageError(f"`{arguments.bundle}` is no de-identified document")
     if is_validation(arguments.bundle):
         if anchors != Anchors(keys=anchors.keys):
             raise _UsageError("a validation pack has no log: of the anchors only --key is for it")
         return verify_validation(arguments.bundle, anchors.keys)
     return verify_bundle(arguments.bundle, anchors, progress)
+
+
+def _not_asked_for(report: Report) -> Report:
+    """Undecided as long as nobody said that a de-identified document is what they want verified: who expects a bundle
+    would take its verdict for one over entries.
+    """
+    detail = "no entry is in this document: say --deidentified where such a document is what is expected"
+    results = (*report.results, CheckResult("V7", Status.INDETERMINATE, detail))
+    ordered = tuple(sorted(results, key=lambda item: int(item.check[1:])))
+    return replace(report, results=ordered, verdict=verdict_of(ordered))
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:
@@ -267,6 +290,8 @@ def _print(report: Report, *, colour: bool) -> None:
         text = _plain(text)
         return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour else text
 
+    if report.kind in _KINDS:
+        print(f"this is {_KINDS[report.kind]}")
     if report.origin is not None:
         print(f"log    {_plain(report.origin)}")
         if report.scope is not None:
@@ -290,6 +315,8 @@ def _print(report: Report, *, colour: bool) -> None:
         Status.INDETERMINATE: "INDETERMINATE: something asked for cannot be decided; see `open` above",
     }
     text = words[report.verdict]
+    if report.kind in _KINDS:
+        text = text.replace("VERIFIED", f"VERIFIED, {_KINDS[report.kind]}")
     if report.failures:
         first = min(report.failures, key=lambda item: (item.index is None, item.index or 0))
         where = "" if first.index is None else f" at entry {first.index}"

@@ -40,7 +40,7 @@ from attending.ledger.verify.manifest import (
     FileEntry,
     parse_files,
 )
-from attending.ledger.verify.report import DEIDENTIFIED_CHECKS, Findings, Report, verdict_of
+from attending.ledger.verify.report import DEIDENTIFIED_CHECKS, Findings, Kind, Report, verdict_of
 from attending.ledger.verify.statistics import EntryStatistics
 
 FORMAT: Final = "attending-deidentified/1"
@@ -246,6 +246,7 @@ def _report(findings: Findings, document: Document | None, statistics: Mapping[s
         origin=None if document is None else document.origin,
         not_checked=_NOT_CHECKED,
         sentences=DEIDENTIFIED_CHECKS,
+        kind=Kind.DEIDENTIFIED,
     )
 
 

@@ -17,6 +17,15 @@ class Status(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+class Kind(StrEnum):
+    """What was verified. Only the first two hold entries of a log: nothing else proves any."""
+
+    BUNDLE = "bundle"
+    REPORT = "report"
+    DEIDENTIFIED = "deidentified"
+    VALIDATION = "validation"
+
+
 CHECKS: Final[Mapping[str, str]] = {
     "V1": "manifest: every file is the one listed, and the log's key signed the list",
     "V5": "entries are canonical and of the schema",
@@ -112,6 +121,7 @@ class Report:
     not_checked: Mapping[str, str] = field(default_factory=lambda: NOT_CHECKED)
     sentences: Mapping[str, str] = field(default_factory=lambda: {**CHECKS, **SEAL_CHECKS})
     """What each check says when it holds."""
+    kind: Kind = Kind.BUNDLE
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
@@ -121,6 +131,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """For `--json`; holds ids, counts and indices only."""
         return {
+            "kind": self.kind.value,
             "verdict": self.verdict.value,
             "origin": self.origin,
             "scope": None if self.scope is None else dict(self.scope),

@@ -32,7 +32,7 @@ from attending.ledger.verify.manifest import (
     FileEntry,
     parse_files,
 )
-from attending.ledger.verify.report import VALIDATION_CHECKS, Findings, Report, verdict_of
+from attending.ledger.verify.report import VALIDATION_CHECKS, Findings, Kind, Report, verdict_of
 
 FORMAT: Final = "attending-validation/1"
 REQUIREMENTS: Final = "requirements.json"
@@ -360,6 +360,7 @@ def _report(report: Findings) -> Report:
         verdict=verdict_of(results),
         not_checked=_NOT_CHECKED,
         sentences=VALIDATION_CHECKS,
+        kind=Kind.VALIDATION,
     )
 
 

@@ -201,6 +201,7 @@ def _of_server(
                 "undecided": one.undecided,
                 "evidence": list(one.evidence),
                 "failures": list(one.failures),
+                "undecided_at": list(one.undecided_at),
                 "checks": dict.fromkeys(one.checks, "not_run"),
                 "note": one.note,
                 "limits": one.limits,
@@ -229,6 +230,8 @@ def _line(one: Mapping[str, Any], words: str) -> str:
         said += counts
     if one["failures"]:
         said += f"; entries {', '.join(map(str, one['failures']))}"
+    if one["undecided_at"]:
+        said += f"; undecided: entries {', '.join(map(str, one['undecided_at']))}"
     undone = [
         f"{name} {status.replace('_', ' ')}" for name, status in one["checks"].items() if status != "passed"
     ]

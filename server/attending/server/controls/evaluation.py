@@ -21,6 +21,8 @@ class Result(StrEnum):
     """What a log says to a control."""
 
     EVIDENCED = "evidenced"
+    UNDECIDED = "undecided"
+    """What it asks for stands in these entries, and of some of them it cannot be told yet, or from these alone."""
     NOT_EVIDENCED = "not_evidenced"
     """Nothing, or not enough, stands in these entries; in others it may."""
     FAILED = "failed"
@@ -32,6 +34,7 @@ class Result(StrEnum):
 
 WORDS: Final[Mapping[Result, str]] = {
     Result.EVIDENCED: "evidenced",
+    Result.UNDECIDED: "evidenced in part, some undecided",
     Result.NOT_EVIDENCED: "not evidenced in this period",
     Result.FAILED: "failed",
     Result.ORGANISATIONAL: "organisational, not evidenced by this system",
@@ -42,7 +45,7 @@ WORDS: Final[Mapping[Result, str]] = {
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """A control and what was found. `met` are the entries that speak for it, `failed` those against it, `undecided`
-    those of which it cannot be told; `evidence` and `failures` are the indexes of the first few.
+    those of which it cannot be told; `evidence`, `failures` and `undecided_at` are the indexes of the first few.
     """
 
     control: Control
@@ -52,6 +55,7 @@ class Evaluated:
     undecided: int = 0
     evidence: tuple[int, ...] = ()
     failures: tuple[int, ...] = ()
+    undecided_at: tuple[int, ...] = ()
     checks: Mapping[str, str] | None = None
     """Each check of the verifier that it rests on, with its status; `not_run` where no bundle was verified."""
 
@@ -82,6 +86,7 @@ class Evaluated:
             "undecided": self.undecided,
             "evidence": list(self.evidence),
             "failures": list(self.failures),
+            "undecided_at": list(self.undecided_at),
             "checks": dict(self.checks or {}),
             "note": self.note,
             "limits": control.limits or "",
@@ -214,6 +219,8 @@ def _evaluated(
         result = Result.FAILED
     elif result is Result.EVIDENCED and not (counted and all(one.evidenced for one in counted)):
         result = Result.NOT_EVIDENCED
+    elif result is Result.EVIDENCED and any(one.open for one in counted):
+        result = Result.UNDECIDED
     return Evaluated(
         control,
         result,
@@ -222,6 +229,7 @@ def _evaluated(
         sum(one.open for one in counted),
         _first(one.evidence for one in counted),
         _first(one.failures for one in counted),
+        _first(one.undecided for one in counted),
         checks,
     )
 

@@ -10,7 +10,7 @@ more where entries hold long values. `kept` counts what is remembered, so that w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Extent:
 class Outcome:
     """What a rule found: of `applies` entries that it concerns `met` hold, `failed` do not, and `open` are not decided.
 
-    `evidence` and `failures` are the indexes of the first few.
+    `evidence`, `failures` and `undecided` are the indexes of the first few.
     """
 
     applies: int = 0
@@ -70,6 +70,7 @@ class Outcome:
     needed: int = 1
     evidence: tuple[int, ...] = ()
     failures: tuple[int, ...] = ()
+    undecided: tuple[int, ...] = ()
 
     @property
     def evidenced(self) -> bool:
@@ -119,13 +120,14 @@ class Evaluator:
 
     def _open(self) -> Outcome:
         """Of entries with others between them that were not shown: what decides may be among these."""
-        return Outcome(self._applies, open=self._applies)
+        known = tuple(sorted((*self._evidence, *self._failures))[:MOST_INDEXES])
+        return Outcome(self._applies, open=self._applies, undecided=known)
 
     def _of_a_part(self) -> Outcome:
         """What fails in a part of a log fails in the whole; that nothing fails has to be seen from the beginning on."""
-        return replace(self._found(self._met), met=0, evidence=())
+        return replace(self._found(self._met, self._evidence), met=0, evidence=())
 
-    def _found(self, undecided: int) -> Outcome:
+    def _found(self, undecided: int, places: Iterable[int] = ()) -> Outcome:
         return Outcome(
             self._applies,
             self._met,
@@ -133,6 +135,7 @@ class Evaluator:
             undecided,
             evidence=tuple(self._evidence),
             failures=tuple(sorted(self._failures)[:MOST_INDEXES]),
+            undecided=tuple(sorted(places)[:MOST_INDEXES]),
         )
 
 
@@ -260,14 +263,14 @@ class _EachFollowed(Evaluator):
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._failed:
             return self._open()
-        undecided = 0
+        undecided: list[int] = []
         for waiting in self._waiting.values():
             for index, due, _own in waiting:
                 if due < extent.last_time and not extent.gaps:
                     self._fail(index)
                 else:
-                    undecided += 1
-        return self._found(undecided)
+                    undecided.append(index)
+        return self._found(len(undecided), undecided)
 
 
 class _EachPreceded(Evaluator):
@@ -328,7 +331,7 @@ class _EachPreceded(Evaluator):
             return self._open()
         if not extent.whole:
             # What comes before them may stand outside of what was shown.
-            return self._found(self._missing_total)
+            return self._found(self._missing_total, self._missing)
         for index in self._missing:
             self._fail(index)
         self._failed += self._missing_total - len(self._missing)

@@ -24,7 +24,8 @@ def control_matrix(source: Source) -> Iterable[Block]:
     yield heading("Control matrix")
     yield text(
         f"{len(found)} requirements, in our words, and what these entries say to each. A requirement is evidenced",
-        "where what it asks for stands in the entries, and the checks that it rests on have passed. That a duty is met",
+        "where what it asks for stands in the entries, nothing of it is undecided, and the checks that it rests on",
+        "have passed. That a duty is met",
         "is more than that, and what the entries do not show stands with it. Of a part of a log, what may stand",
         "outside is open. A star marks a wording from memory, to be confirmed. A mapping, not legal advice.",
         f"The files of the matrix have the hash {matrix.sha256}.",
@@ -63,9 +64,13 @@ def _said(one: Evaluated) -> str:
     if one.note:
         return f"{said}: {one.note}"
     if one.failures:
-        more = " and more" if one.failed > len(one.failures) else ""
-        said += (
-            f": {'entry' if len(one.failures) == 1 else 'entries'} {', '.join(map(str, one.failures))}{more}"
-        )
+        said += f": {_named(one.failures, one.failed)}"
+    elif one.result is Result.UNDECIDED and one.undecided_at:
+        said += f": {_named(one.undecided_at, one.undecided)}"
     undone = [f"{name} {status.replace('_', ' ')}" for name, status in (one.checks or {}).items()]
     return f"{said}; {', '.join(undone)}" if undone else said
+
+
+def _named(indexes: tuple[int, ...], count: int) -> str:
+    more = " and more" if count > len(indexes) else ""
+    return f"{'entry' if len(indexes) == 1 else 'entries'} {', '.join(map(str, indexes))}{more}"

@@ -25,6 +25,7 @@ def control_message(one: Evaluated) -> report_pb2.EvaluateControlsResponse:
             undecided=one.undecided,
             evidence=one.evidence,
             failures=one.failures,
+            undecided_at=one.undecided_at,
             checks=evidence.checks if isinstance(evidence, Entries | Checks) else (),
             note=one.note,
             limits=control.limits or "",

@@ -39,6 +39,7 @@ from attending.ledger.verify.report import (
     SEAL_CHECKS,
     CheckResult,
     Findings,
+    Kind,
     Report,
     Status,
     verdict_of,
@@ -289,4 +290,5 @@ def _report(findings: Findings, bundle: Report | None) -> Report:
         origin=None if bundle is None else bundle.origin,
         scope=None if bundle is None else bundle.scope,
         not_checked=NOT_CHECKED_OF_REPORT,
+        kind=Kind.REPORT,
     )

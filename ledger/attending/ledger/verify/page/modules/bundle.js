@@ -35,6 +35,7 @@ export async function verifyBundle(files, anchors, progress = () => {}) {
   }
   const results = findings.results();
   return {
+    kind: "bundle",
     verdict: verdictOf(results),
     origin: verification.manifest?.origin ?? null,
     scope: verification.manifest?.scope ?? null,

@@ -49,6 +49,7 @@ export async function verifyReport(blob, anchors, beside = null, progress = () =
   const bundle = findings.failed("V2") ? null : await evidence(pdf, anchors, beside, stamped, findings, progress);
   const results = [...findings.results(), ...(bundle?.results ?? [])].sort((one, other) => ORDER.indexOf(one.check) - ORDER.indexOf(other.check));
   return {
+    kind: "report",
     verdict: verdictOf(results),
     origin: bundle?.origin ?? null,
     scope: bundle?.scope ?? null,
