@@ -83,6 +83,8 @@ def test_text_is_that_of_the_font_that_is_set(tmp_path: Path) -> None:
         (b"<</A 1>> 9 Tf (A) Tj", LETTERS),
         (b"/A 9 Tf (A) Tj", MAP + b"1 beginbfchar [<41>] <0041> endbfchar"),
         (b"/A 9 Tf (A) Tj", MAP + b"1 beginbfrange <41> <0141> <0041> endbfrange"),
+        # States that are saved and never restored: each takes more memory than its two bytes.
+        (b"/A 9 Tf " + b"q " * 2000 + b"(A) Tj", LETTERS),
         # 256 codes, said a thousand times: small to write down, and an hour of work at the bound of a map.
         (b"/A 9 Tf (A) Tj", MAP + b"1 beginbfrange <00> <ff> <0041> endbfrange\n" * 1000),
     ],

@@ -104,6 +104,8 @@ def _shown(
                 mode = operands[0] if operands and type(operands[0]) is int else _INVISIBLE[0]
             case "q":
                 saved.append((mode, font))
+                if len(saved) > _MAX_MARKS:
+                    raise wrong("content is nested too deep")
             case "Q" if saved:
                 mode, font = saved.pop()
             case "BMC" | "BDC":

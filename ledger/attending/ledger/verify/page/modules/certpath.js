@@ -1,7 +1,7 @@
 // The path from a certificate to a root that the auditor gave, at one moment (RFC 5280, section 6, as far as used).
 
 import { Refused, toHex } from "./bytes.js";
-import { BASIC, PURPOSES, USAGE } from "./x509.js";
+import { BASIC, PURPOSES, USAGE, revocationIn } from "./x509.js";
 import { rsaBits, schemeOf, verifySignature } from "./publickeys.js";
 
 const LONGEST = 6;
@@ -99,7 +99,7 @@ async function lookedUp(certificate, issuer, lists, moment) {
     if (list.issuer !== issuer.subject || !(await signedBy(list, issuer))) continue;
     // A list of changes only, or of a part, cannot say that something is not revoked.
     if (list.strange) throw new Refused("revocation list has a critical extension that is not understood");
-    const entry = list.revoked.get(certificate.serial);
+    const entry = revocationIn(list, certificate.serial);
     if (entry?.strange) throw new Refused("revocation has a critical extension that is not understood");
     if (entry && entry.since <= moment) throw new Refused(`certificate had been revoked at ${timeText(entry.since)}`);
     if (entry && STOLEN.includes(entry.reason)) throw new Refused(`key of the certificate was reported stolen at ${timeText(entry.since)}`);

@@ -86,7 +86,7 @@ async function shown(pdf, data, resources, fonts) {
         mode = Number.isInteger(operands[0]) ? operands[0] : INVISIBLE[0];
         break;
       case "q":
-        saved.push([mode, font]);
+        if (saved.push([mode, font]) > MAX_MARKS) throw wrong("content is nested too deep");
         break;
       case "Q":
         if (saved.length) [mode, font] = saved.pop();

@@ -99,7 +99,8 @@ function checkPermissions(pdf, reference, value) {
   if (!isName(transform.get("TransformMethod"), "DocMDP") || parameters.get("P") !== 1) throw new Refused("seal permits changes after it");
 }
 
-function checkInert(pdf) {
+/** Returns when no object of the file could run, ask outside, or show now this and now that. */
+export function checkInert(pdf) {
   for (const found of pdf.objects()) {
     if (found instanceof Stream && OUTSIDE.some((key) => found.entries.has(key))) {
       throw new Refused("file takes what it shows from elsewhere, or shows this and that");

@@ -1,7 +1,7 @@
 // Certificates and revocation lists (RFC 5280, sections 4 and 5), as far as a seal needs them. Nothing is verified here.
 
 import { Refused, fromBase64, textOf, toHex } from "./bytes.js";
-import { Element, SET, elementsOf, parseDer } from "./der.js";
+import { Element, SEQUENCE, SET, elementsOf, parseDer } from "./der.js";
 
 export const BASIC = "2.5.29.19";
 export const USAGE = "2.5.29.15";
@@ -57,7 +57,7 @@ export function parseCertificate(der) {
   });
 }
 
-/** {issuer, nextUpdate (null: none said), revoked: Map of serial to {since, reason, strange}, strange, ...}. */
+/** {issuer, nextUpdate (null: none said), revoked (bytes, see `revocationIn`), strange, signed, algorithm, signature}. */
 export function parseList(der) {
   return reading("revocation list does not read", () => {
     const { parts, ...rest } = signedPart(der);
@@ -65,13 +65,7 @@ export function parseList(der) {
     const [inner, issuer, , ...more] = parts;
     const timed = more[0] && (more[0].tag === 0x17 || more[0].tag === 0x18);
     const nextUpdate = timed ? more.shift().certificateTime() : null;
-    const revoked = new Map();
-    if (more[0]?.tag === 0x30) {
-      for (const item of elementsOf(more.shift().content)) {
-        const [serial, since, extensions] = item.children();
-        revoked.set(serial.integer(), revocation(since.certificateTime(), extensions ? extensionsOf(extensions) : new Map()));
-      }
-    }
+    const revoked = more[0]?.tag === SEQUENCE ? more.shift().content : new Uint8Array();
     const extended = more.find(({ tag }) => tag === 0xa0);
     const extensions = extended ? extensionsOf(parseDer(extended.content)) : new Map();
     return {
@@ -82,6 +76,19 @@ export function parseList(der) {
       revoked,
       strange: [...extensions.values()].some(({ critical }) => critical),
     };
+  });
+}
+
+/** What a list says of a serial number: {since, reason, strange}, null for nothing. Lists may have entries by the
+ * hundred thousand: they are read through, and not kept.
+ */
+export function revocationIn({ revoked }, serial) {
+  return reading("revocation list does not read", () => {
+    for (const item of elementsOf(revoked)) {
+      const [number, since, extensions] = item.children();
+      if (number.integer() === serial) return revocation(since.certificateTime(), extensions ? extensionsOf(extensions) : new Map());
+    }
+    return null;
   });
 }
 

@@ -1,0 +1,116 @@
+"""The page's reader of PDF files against that of the command, over files with bytes changed and no seal before them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import subprocess
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import pikepdf
+import pytest
+from attending.ledger.errors import VerificationError
+from attending.ledger.verify.pdf import seal
+from attending.ledger.verify.pdf.attachments import attachments
+from attending.ledger.verify.pdf.document import Document
+from attending.ledger.verify.pdf.text import pages
+
+from tests.server.reports.sealing import day, unsealed
+
+MUTANTS: Final = 1000
+SEED: Final = 20261128
+MODULES: Final = Path(str(files("attending.ledger.verify.page"))) / "modules"
+TOKENS: Final = (
+    b"<<",
+    b">>",
+    b"[",
+    b"]",
+    b"(",
+    b")",
+    b"<",
+    b">",
+    b"/",
+    b"%",
+    b" 0 R",
+    b"null",
+    b"\\",
+    b"#",
+    b"-1",
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What the command's reader makes of a file, as the page's says it."""
+    try:
+        with Document(path) as document:
+            seal._inert(document)
+            found = {
+                name: hashlib.sha256(document.content(stream, 1 << 30)).hexdigest()
+                for name, stream in attachments(document).items()
+            }
+            shown = [hashlib.sha256(page.encode()).hexdigest() for page in pages(document)]
+            return {"attachments": found, "pages": shown}
+    except VerificationError as err:
+        return {"refused": err.detail}
+
+
+def mutants(data: bytes) -> Iterator[bytes]:
+    """Bytes changed, left out and put in, most of them where objects are and not in what is attached."""
+    drawn = random.Random(SEED)
+    inside = range(data.index(b"PK\x03\x04"), data.rindex(b"PK\x05\x06"))
+    places = [place for place in range(len(data)) if place not in inside]
+    for number in range(MUTANTS):
+        at = drawn.choice(places)
+        size = drawn.choice((1, 1, 2, 4))
+        match number % 3:
+            case 0:
+                yield data[:at] + bytes([data[at] ^ 1 << drawn.randrange(8)]) + data[at + 1 :]
+            case 1:
+                # In place of as many others, so that offsets stay as they are.
+                token = drawn.choice(TOKENS)
+                yield data[:at] + token + data[at + len(token) :]
+            case _:
+                other = drawn.choice(places)
+                yield data[:at] + data[other : other + size] + data[at + size :]
+
+
+@pytest.mark.browser
+def test_both_readers_take_and_refuse_the_same_files(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.pdf"
+    with pikepdf.open(unsealed(day(), tmp_path / "report")) as pdf:
+        # What shapes look like, neither reads.
+        for item in pdf.objects:
+            if isinstance(item, pikepdf.Dictionary) and "/FontFile3" in item:
+                del item["/FontFile3"]
+        pdf.remove_unreferenced_resources()
+        pdf.save(
+            whole,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+            stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
+            compress_streams=False,
+        )
+    path, mine = tmp_path / "mutant.pdf", []
+    with (tmp_path / "files").open("wb") as out:
+        for data in (whole.read_bytes(), *mutants(whole.read_bytes())):
+            path.write_bytes(data)
+            mine.append(read(path))
+            out.write(base64.b64encode(data) + b"\n")
+    command = ["node", "--no-warnings", str(Path(__file__).with_name("verifier_pdf.mjs")), str(MODULES)]
+    with (tmp_path / "files").open("rb") as told:
+        answered = subprocess.run(command, stdin=told, capture_output=True, check=True, timeout=600)
+    other = [json.loads(line) for line in answered.stdout.splitlines()]
+    assert mine[0]["pages"]
+    assert len(mine[0]["attachments"]) == 3
+    refused = sum("refused" in one for one in mine)
+    assert MUTANTS / 10 < refused < MUTANTS * 9 / 10
+    differ = [
+        (number, a, b)
+        for number, (a, b) in enumerate(zip(mine, other, strict=True))
+        if ("refused" in a) != ("refused" in b) or ("refused" not in a and a != b)
+    ]
+    assert differ == []
