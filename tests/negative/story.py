@@ -91,6 +91,25 @@ def _versions(log: LogBuilder) -> None:
     )
     suite = {"eval_id": "ev1", "suite": "s", "target": "prompt", "passed": True, "cases": 9, "failures": 0}
     log.append("eval.completed", "eval:ev1", {**suite, "scores_micros": {"recall": 980_000}})
+    results = {"fail-closed-rails": "proved", "durable-power": "not_run"}
+    tests = {"tests_passed": 7, "tests_failed": 0, "tests_skipped": 1}
+    tested: dict[str, object] = {
+        "pack": f"sha256:{_HASH}",
+        "release": "0.1.0",
+        "changed": False,
+        "signer": "us",
+        "key_id": "0123abcd",
+    }
+    log.append("validation.recorded", "validation", {**tested, "requirements": results, **tests})
+    checks: dict[str, object] = {
+        "checks": 9,
+        "red": 0,
+        "unknown": 0,
+        "warnings": 1,
+        "findings": ["clock.kept:NOT_KEPT"],
+    }
+    installed = {"release": "0.1.0", "packages": 150, "packages_other": 0, "log": "passed", "log_size": 12}
+    log.append("validation.installed", "validation", {**checks, **installed})
     template = log.payload("prompt", b"Write a letter to {{recipient}}.")
     prompt = {"name": "letter", "version": _PROMPT, "variables": ["recipient"]}
     log.append("prompt.version", f"prompt:letter:{_PROMPT}", prompt, payloads=[template])

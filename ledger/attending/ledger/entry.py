@@ -58,6 +58,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "system": "started stopped halted resumed",
     "log": "sealed continued",
     "examination": "disposed signed",
+    "validation": "recorded installed",
 }
 ENTRY_TYPES: Final[frozenset[str]] = frozenset(
     f"{source}.{event}" for source, events in _TYPES.items() for event in events.split()

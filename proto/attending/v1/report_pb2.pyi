@@ -45,6 +45,8 @@ class _ReportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportKind
     """What was erased or removed at the end of its retention, and what was held."""
     REPORT_KIND_GUARDRAILS: _ReportKind.ValueType  # 8
     """How rails and findings fared, by subgroup where callers say which."""
+    REPORT_KIND_VALIDATION: _ReportKind.ValueType  # 9
+    """What was tested, what is installed, what is in force with its evaluation, and what was seen in use."""
 
 class ReportKind(_ReportKind, metaclass=_ReportKindEnumTypeWrapper):
     """What a report is for."""
@@ -67,6 +69,8 @@ REPORT_KIND_CERTIFICATES: ReportKind.ValueType  # 7
 """What was erased or removed at the end of its retention, and what was held."""
 REPORT_KIND_GUARDRAILS: ReportKind.ValueType  # 8
 """How rails and findings fared, by subgroup where callers say which."""
+REPORT_KIND_VALIDATION: ReportKind.ValueType  # 9
+"""What was tested, what is installed, what is in force with its evaluation, and what was seen in use."""
 Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
 
 class _ReportState:

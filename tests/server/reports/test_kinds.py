@@ -36,6 +36,7 @@ def asked(version: str = "") -> Asked:
 def lived(words: str, rounds: int = 1) -> LogBuilder:
     """Whatever a register lists, with `words` wherever a body or an actor has room for some."""
     log = LogBuilder()
+    key = words.encode("ascii", "backslashreplace").decode()
     actor = "app:" + re.sub(r"[\x00-\x1f]", "", words)[:240]
     for number in range(rounds):
         name = f"inf_{number}"
@@ -44,9 +45,16 @@ def lived(words: str, rounds: int = 1) -> LogBuilder:
             log.append(kind, stream, body, subject=SUBJECT, actor=actor)
 
         rails = [{"name": words, "status": "flagged", "version": words}]
-        request = {"tags": {GROUP: words}, "model": words, "rails": rails, "on_behalf_of": words}
+        request = {
+            "tags": {GROUP: words},
+            "model": words,
+            "policy": words,
+            "rails": rails,
+            "on_behalf_of": words,
+        }
         append("inference.requested", name, {**request, "purpose_of_use": words, "policy_hash": words})
         append("inference.generated", name, {"findings": {"by_code": {"c" * 60: 1}}, "provider": words})
+        append("inference.held", name, {"findings": {"by_code": {key: 1}}})
         append("review.disposed", name, {"code": words, "disposition": "fixed"})
         append("policy.activated", f"policy:{number}", {"name": words, "policy_hash": words, "mode": words})
         append("access.viewed", "access/x", {"what": words, "authorized_by": [words] * 9, "emergency": words})
@@ -60,6 +68,14 @@ def lived(words: str, rounds: int = 1) -> LogBuilder:
         }
         append("incident.opened", "s" * 255, opened)
         append("notice.sent", "s", {"incident_id": f"{words}{number}", "recipient": words, "about": words})
+        listed = {"requirements": {key: words, "b": "failed"}, "release": words, "signer": words}
+        append("validation.recorded", "emitter/x/y", {**listed, "pack": words, "commit": words})
+        looked = {"checks": 3, "red": 1, "findings": [words, f"a.b:{words}"], "differ": [words] * 70}
+        append("validation.installed", "emitter/x/y", {**looked, "release": words, "log": words})
+        suite = {"suite": words, "target_version": words, "cases": 9, "failures": 2, "eval_id": words}
+        append("eval.completed", "emitter/x/y", suite)
+        append("oversight.debriefed", f"inf_p{number}", {"kind": "error", "error": words, "right": True})
+        append("examination.signed", "examination/x", {"statement": {"office": words, "until": 3}})
         erased = {"reason": words, "approved_by": words, "erasure": words, "key_id": words}
         append("subject.erased", f"subject/{SUBJECT}", {**erased, "records": {"prompt": number + 1}})
         append("hold.placed", f"subject/{SUBJECT}", {"hold": f"{words}{number}", "ground": words})

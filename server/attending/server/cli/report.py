@@ -53,6 +53,7 @@ def report() -> None:
         " --as demo-privacy-officer",
         "attending report create --kind incident --incident inc-7 --purpose incident --wait",
         "attending report create --kind guardrails --from 2026-11-01 --group age_band",
+        "attending report create --kind validation --from 2026-11-01 --to 2026-12-01 --wait",
         "attending report create --kind certificates --from 2026-01-01 --to 2027-01-01",
         "attending report create --kind change --to 2026-12-01 --version guideline-42 --wait",
     ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.validation_record import install, record
 
 if TYPE_CHECKING:
     from attending.ledger.note import SignerKey
@@ -22,6 +23,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
     epilog=examples(
         "attending validation list",
         "attending verify 0.1.0.validation --key release.vkey",
+        "attending validation record 0.1.0.validation --key release.vkey",
     )
 )
 def validation() -> None:
@@ -180,4 +182,6 @@ def _signer(path: Path, name: str) -> SignerKey:
         raise click.UsageError(f"--signer: {err.detail}") from err
 
 
+validation.add_command(record)
+validation.add_command(install)
 command = validation

@@ -21,6 +21,8 @@ SENTENCES: Final[dict[Kind, str]] = {
     Kind.INCIDENT: "Incidents: what was done when, which clock asks for what by when, what is late.",
     Kind.CERTIFICATES: "What was erased or removed at the end of its retention, by whose word, and what is held.",
     Kind.GUARDRAILS: "How each rail and each kind of finding fared, by subgroup where applications tell one.",
+    Kind.VALIDATION: "What was tested and what not, what is installed, what is in force with its evaluation, and "
+    "hazards with what was seen of them.",
 }
 TITLES: Final = {kind.value: KINDS[kind].title for kind in Kind}
 PURPOSES: Final = (

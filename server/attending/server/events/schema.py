@@ -152,5 +152,19 @@ def scores(limit: int) -> Key:
     return Key(fits, f"must be 1 to {limit} metrics by name, each a whole number of millionths")
 
 
+def outcomes(words: str, limit: int) -> Key:
+    """An object of id to one of the words."""
+    name, word = identifier(), one_of(words)
+
+    def fits(value: object) -> bool:
+        return (
+            type(value) is dict
+            and 1 <= len(value) <= limit
+            and all(name.fits(key) and word.fits(item) for key, item in value.items())
+        )
+
+    return Key(fits, f"must be 1 to {limit} ids, each with what {word.expected}")
+
+
 def optional(key: Key) -> Key:
     return Key(key.fits, key.expected, required=False)

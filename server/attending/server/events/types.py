@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attending.ledger.entry import ENTRY_TYPES
+from attending.ledger.verify.registers.validation import MOST_FINDINGS
+from attending.ledger.verify.validation import MOST_REQUIREMENTS, OUTCOMES
 from attending.server.events.schema import (
     Body,
     EventType,
@@ -19,10 +21,12 @@ from attending.server.events.schema import (
     flag,
     identifier,
     inference,
+    matching,
     model_name,
     moment,
     one_of,
     optional,
+    outcomes,
     scores,
     several,
     sha256,
@@ -49,6 +53,13 @@ def _document(body: Body, payloads: frozenset[str]) -> Iterable[tuple[str, str]]
 def _evaluation(body: Body, _payloads: frozenset[str]) -> Iterable[tuple[str, str]]:
     if body["failures"] > body["cases"]:
         yield "failures", "must be at most `cases`"
+
+
+def _installation(body: Body, _payloads: frozenset[str]) -> Iterable[tuple[str, str]]:
+    if body["red"] + body["unknown"] + body["warnings"] > body["checks"]:
+        yield "checks", "must be at least `red`, `unknown` and `warnings` together"
+    if body["packages_other"] > body["packages"]:
+        yield "packages_other", "must be at most `packages`"
 
 
 _TYPES: Final = (
@@ -182,6 +193,51 @@ _TYPES: Final = (
             "inference_id": optional(inference()),
         },
         payloads=frozenset({"text"}),
+    ),
+    EventType(
+        "validation.recorded",
+        {
+            "pack": sha256(),
+            "release": version(),
+            "commit": optional(matching(r"[0-9a-f]{40}", "must be 40 hex digits")),
+            "changed": flag(),
+            "signer": model_name(),
+            "key_id": matching(r"[0-9a-f]{8}", "must be 8 hex digits"),
+            "requirements": outcomes(" ".join(OUTCOMES), MOST_REQUIREMENTS),
+            "requirements_hash": sha256(),
+            "bill_hash": sha256(),
+            "tests_passed": count(),
+            "tests_failed": count(),
+            "tests_skipped": count(),
+        },
+    ),
+    EventType(
+        "validation.installed",
+        {
+            "release": version(),
+            "python": version(),
+            "pack": optional(sha256()),
+            "checks": count(),
+            "red": count(),
+            "unknown": count(),
+            "warnings": count(),
+            "findings": optional(
+                several(
+                    matching(
+                        r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}:[A-Z][A-Z0-9_]{0,63}",
+                        "must be a check of the doctor and its reason",
+                    ),
+                    MOST_FINDINGS,
+                )
+            ),
+            "packages": count(),
+            "packages_other": count(),
+            "differ": optional(several(identifier(), MOST_FINDINGS)),
+            "log": one_of("passed failed indeterminate not_verified"),
+            "log_size": count(),
+        },
+        payloads=frozenset({"report"}),
+        rule=_installation,
     ),
     EventType(
         "sla.defined",

@@ -22,6 +22,7 @@ from attending.server.reports import (
     guardrails,
     incident,
     regulator,
+    validation,
 )
 from attending.server.reports.blocks import Block
 from attending.server.reports.particulars import Kind
@@ -117,6 +118,12 @@ KINDS: Final[Mapping[Kind, ReportKind]] = {
         guardrails.sections,
         narrows=frozenset({"group"}),
         register="guardrails",
+    ),
+    Kind.VALIDATION: ReportKind(
+        "Validation report",
+        Evidence.FROM_START,
+        validation.sections,
+        register="validation",
     ),
 }
 

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """What was erased or removed, and what was held."""
     GUARDRAILS = "guardrails"
     """How rails and findings fared, by subgroup where callers say which."""
+    VALIDATION = "validation"
+    """What was tested, what is installed, what is in force with its evaluation, and what was seen in use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +20,13 @@ def installed() -> dict[str, str]:
     for one in importlib.metadata.distributions():
         name = one.metadata["Name"]
         if name:
-            found[name.lower().replace("_", "-").replace(".", "-")] = one.version
+            found[normalised(name)] = one.version
     return dict(sorted(found.items()))
+
+
+def normalised(name: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def commit_of(root: Path) -> tuple[str, bool]:

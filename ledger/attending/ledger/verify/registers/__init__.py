@@ -10,6 +10,7 @@ from attending.ledger.verify.registers import (
     disclosures,
     incidents,
     subgroups,
+    validation,
 )
 from attending.ledger.verify.registers.asked import Asked, parse_asked
 from attending.ledger.verify.registers.register import Register, Row
@@ -23,6 +24,7 @@ REGISTERS = {
         incidents.REGISTER,
         custody.REGISTER,
         subgroups.REGISTER,
+        validation.REGISTER,
     )
 }
 """Every register, by name."""
