@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import uuid
+import zipfile
 from pathlib import Path
 
 import grpc
@@ -13,6 +14,7 @@ from attending.client import AttendingApiError, Client
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors
 from attending.ledger.verify.deidentified import verify_deidentified
+from attending.ledger.verify.manifest import FHIR
 from attending.ledger.verify.report import Status
 from attending.server.cli.download import download, order_of, partial_of, resumed_order
 from attending.server.cli.outcome import CommandError
@@ -32,19 +34,22 @@ def cut_after(asked: report_pb2.ExportRequest, out: Path, data: bytes) -> None:
     order_of(out).write_text(json_format.MessageToJson(asked), encoding="utf-8")
 
 
-@pytest.mark.parametrize("given", [1, 1000, 70_000, None])
+@pytest.mark.parametrize(("given", "fhir"), [(1, False), (1000, True), (70_000, False), (None, True)])
 def test_a_cut_download_goes_on_with_the_same_bytes(
-    server: ServerProcess, tmp_path: Path, given: int | None
+    server: ServerProcess, tmp_path: Path, given: int | None, fhir: bool
 ) -> None:
     with Client(server.connection("demo-auditor")) as client:
         asked_once(server)
-        asked, whole, out = request(), tmp_path / "whole.attending", tmp_path / "cut.attending"
+        asked = request(include_fhir=fhir)
+        whole, out = tmp_path / "whole.attending", tmp_path / "cut.attending"
         download(client, asked, whole)
         assert stat.S_IMODE(whole.stat().st_mode) == 0o600, "it may hold what is about a person"
         asked_once(server)
         data = whole.read_bytes()
         cut_after(asked, out, data[: len(data) if given is None else given])
         download(client, resumed_order(out), out)
+    with zipfile.ZipFile(out) as archive:
+        assert (FHIR in archive.namelist()) == fhir
     assert out.read_bytes() == data, "the log grew meanwhile, and the file is of the moment of its entry"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.attending", "whole.attending"]
 

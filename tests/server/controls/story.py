@@ -328,6 +328,8 @@ async def _looked_after(month: Month) -> None:
     await month.calls(ward.auditor.principal, "export")
     permit = Permit(ward.auditor.principal, "export", Purpose.PATIENT_REQUEST)
     await month.phi.record(permit, "access.exported", "fhir", subject=patient, about={"inference": "inf_1"})
+    bundle = {"payloads": False, "fhir": True}
+    await month.phi.record(permit, "access.exported", "export", subject=None, about=bundle)
     await month.phi.record(permit, "access.viewed", "case", subject=patient, about={"ticket": "tkt_1"})
     placed = await ledger.custody.hold(TENANT, patient, HoldGround.LITIGATION, CustodyOrder("human:priya"))
     hold = (await ledger.get_entry(TENANT, placed.first_index)).body["hold"]
