@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +355,106 @@ def test_a_report_that_could_not_be_made_says_why_and_is_tried_again(
         place.unlink()
         page.click("#again")
         page.wait_for_selector(READY)
+
+
+# What the page's own scripts send, with one thing changed.
+SEND = """async ([path, fields]) => {
+    const { send } = await import("/static/api.js");
+    try { await send(path, fields); return ""; } catch (error) { return error.reason; }
+}"""
+SIGN_OTHER = """async ([one, other]) => {
+    const { once, send } = await import("/static/api.js");
+    const { prove } = await import("/static/webauthn.js");
+    const shown = await send(`/reports/${one}/prepare`);
+    const signed = await send(`/reports/${other}/prepare`);
+    const credential = await prove(shown.options);
+    try {
+        await send(`/reports/${other}/sign`, { idempotency_key: once(), preparation: signed.preparation, credential });
+        return "";
+    } catch (error) { return error.reason; }
+}"""
+
+
+def test_an_answer_for_one_report_is_none_for_another(
+    desk: Open, embedded: ServerProcess, tmp_path: Path
+) -> None:
+    one, other = asked(embedded), asked(embedded)
+    with desk(AUDITOR, accept_downloads=True) as window:
+        for report_id in (one, other):
+            downloaded(at(window, report_id), "draft", tmp_path)
+        assert window.page.evaluate(SIGN_OTHER, [one, other]) == "SIGNATURE_INVALID"
+        window.page.reload()
+        window.page.wait_for_selector(READY)
+    for report_id in (one, other):
+        assert SIGNED_OFF not in [one["type"] for one in life(embedded, report_id)]
+
+
+def test_what_no_page_sends_changes_nothing(desk: Open, embedded: ServerProcess) -> None:
+    report_id = asked(embedded)
+    path, key = f"/reports/{report_id}", {"idempotency_key": "0123456789abcdef"}
+    form = {**key, "kind": "regulator", "purpose": "audit", "time_zone": "UTC"}
+    wrong: list[tuple[str, object, str]] = [
+        (f"{path}/files/..%2F..%2Fattending.toml", {"purpose": "audit"}, "UNKNOWN_RESOURCE"),
+        (f"{path}/files/pages.pdf", {"purpose": "audit"}, "INVALID_REQUEST"),
+        (f"{path}/files/draft", {"purpose": "curiosity"}, "INVALID_REQUEST"),
+        (f"{path}/files/draft", {"purpose": ["audit"]}, "INVALID_REQUEST"),
+        (f"{path}/files/report", {"purpose": "audit"}, "REPORT_NOT_ISSUED"),
+        (f"{path}/prepare", {}, "DRAFT_NOT_READ"),
+        (f"{path}/sign", {**key, "preparation": "prr_x", "credential": {"response": {}}}, "INVALID_REQUEST"),
+        (f"{path}/issue", {"idempotency_key": 7}, "INVALID_REQUEST"),
+        (f"{path}/issue", key, "REPORT_NOT_SIGNED_OFF"),
+        ("/reports/rpt_none/again", {}, "UNKNOWN_REPORT"),
+        ("/reports", {**form, "kind": "unspecified"}, "INVALID_REQUEST"),
+        ("/reports", {**form, "kind": "access", "subject": "sub_" + "a" * 26}, "PERMISSION_DENIED"),
+        ("/reports", {**form, "kind": "dossier", "inference_id": "x" * 200}, "INVALID_REQUEST"),
+        ("/reports", {**form, "from": 7}, "INVALID_REQUEST"),
+        ("/reports", {**form, "policy": "\u202e\u0000"}, "INVALID_REQUEST"),
+        ("/reports", [form], "INVALID_REQUEST"),
+    ]
+    with desk(AUDITOR) as window:
+        page = at(window, report_id)
+        before = page.inner_text("#standing table")
+        found = [(where, sent, page.evaluate(SEND, [where, sent])) for where, sent, _reason in wrong]
+        assert found == wrong
+        page.reload()
+        assert page.inner_text("#standing table") == before
+    assert [one["type"] for one in life(embedded, report_id)] == [REQUESTED]
+
+
+@contextmanager
+def cut_short() -> Iterator[int]:
+    """A server that begins to give a file and ends in the middle of it; its port."""
+    with socket.create_server(("localhost", 0)) as listener:
+
+        def answer() -> None:
+            listener.settimeout(60)  # nobody may come
+            connection, _address = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                head = (
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )
+                connection.sendall(head + b"9\r\n%PDF-1.7\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_a_file_that_does_not_come_whole_is_not_kept(
+    desk: Open, embedded: ServerProcess, tmp_path: Path
+) -> None:
+    report_id = asked(embedded)
+    with desk(AUDITOR, accept_downloads=True) as window, cut_short() as port:
+        page = at(window, report_id)
+        kept: list[object] = []
+        page.on("download", lambda one: kept.append(one))  # noqa: PLW0108 - the library marks its handlers
+        page.route("**/files/draft", lambda route: route.continue_(url=f"http://localhost:{port}/"))
+        page.click("#get-draft")
+        assert "did not arrive whole" in told(page)
+        assert kept == []
+        page.unroute("**/files/draft")
+        assert downloaded(page, "draft", tmp_path).startswith(b"%PDF-")
+        assert page.locator("#refused:not([hidden])").count() == 0
 
 
 @pytest.fixture

@@ -373,6 +373,65 @@ async def test_a_passkey_signs_a_report_off_and_the_pages_say_so(
     assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
 
 
+async def test_a_key_that_is_revoked_meanwhile_signs_nothing_off(ward: Ward, desk: ReportDesk) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await got(desk, ward.auditor, report_id, DRAFT)
+    who, key_id = ward.auditor.principal, ward.auditor.key_id
+    prepared = await desk.prepare(who, report_id, key_id)
+    body = {"key_id": key_id, "reason": "credential-lost"}
+    over = PendingEntry(
+        "key.revoked", f"key:{key_id}", "human:olga", None, body, occurred_at=ward.gate.clock()
+    )
+    await ward.gate.ledger.append(TENANT, [over], rows=rows_of_append([over]))
+    signature = ward.auditor.key.sign(prepared.statement.message())
+    call = desk.sign(who, prepared.preparation_id, signature, fresh())
+    assert await refusal(call) == "KEY_UNKNOWN"
+    assert (await desk.get(TENANT, report_id)).row["state"] == "requested"
+
+
+async def test_another_tenant_s_people_find_no_report_of_this_one(ward: Ward, desk: ReportDesk) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await got(desk, ward.auditor, report_id, DRAFT)
+    prepared = await desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    await ward.gate.ledger.create_log("another", "test.example/another")
+    other = Person(replace(ward.auditor.principal, tenant="another"), ward.auditor.key)
+    for call in (
+        desk.get("another", report_id),
+        desk.again("another", report_id),
+        got(desk, other, report_id, DRAFT),
+        desk.issue(other.principal, report_id, fresh()),
+    ):
+        assert await refusal(call) == "UNKNOWN_REPORT"
+    assert await refusal(desk.prepare(other.principal, report_id, other.key_id)) == "UNKNOWN_KEY"
+    signature = other.key.sign(prepared.statement.message())
+    call = desk.sign(other.principal, prepared.preparation_id, signature, fresh())
+    assert await refusal(call) == "UNKNOWN_PREPARATION"
+    assert await desk.list("another", 10, 0) == []
+    assert await desk.drafts_given(other.principal, report_id) == frozenset()
+    assert await ward.gate.ledger.whole_stream("another", report_stream(report_id)) == []
+
+
+async def test_the_list_is_by_kind_and_state(ward: Ward, desk: ReportDesk) -> None:
+    outcome = await signed_release(ward)
+    one = await create(ward, desk)
+    dossier = await create(ward, desk, Kind.DOSSIER, inference_id=outcome.inference_id)
+    await made(desk, one)
+    await made(desk, dossier)
+    await sign(desk, ward.auditor, one)
+
+    async def ids(**by: str) -> list[str]:
+        return [str(found.row["report_id"]) for found in await desk.list(TENANT, 10, 0, **by)]
+
+    assert await ids() == [dossier, one]
+    assert await ids(kind="dossier") == [dossier]
+    assert await ids(state="signed_off") == [one]
+    assert await ids(state="signed_off", kind="dossier") == []
+
+
 async def test_two_issues_at_once_are_one(ward: Ward, desk: ReportDesk) -> None:
     await signed_release(ward)
     report_id = await create(ward, desk)
