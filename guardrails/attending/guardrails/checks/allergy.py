@@ -82,7 +82,9 @@ def allergies(case: Case) -> Iterator[Finding]:
     for exposure in _candidates(case):
         worst: Finding | None = None
         for allergy in listed:
-            if (allergy.certainty or "").lower() in _REFUTED or _REMOVED.search(allergy.substance):
+            if (allergy.certainty or "").lower() in _REFUTED or _REMOVED.search(
+                f"{allergy.substance} ({allergy.reaction})" if allergy.reaction else allergy.substance
+            ):
                 continue
             kind = _kind(allergy)
             if exposure.drug in tolerated and kind not in (_Kind.SEVERE, _Kind.SKIN_FAILURE):

@@ -26,6 +26,7 @@ from attending.guardrails.checks.ended import (
 from attending.guardrails.checks.list_item import put_aside_in_item
 from attending.guardrails.checks.over import LastDoses, over
 from attending.guardrails.checks.past_use import had_before
+from attending.guardrails.checks.pointed_back import pointed_back
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
@@ -330,10 +331,14 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     away = {i for i in prescriptive if i in ended_in_item or put_away(output.text, output.statements, i)}
     later = resumed(output, away)
     plan = plan_in_time(output.text, output.statements, apart=output.apart)
+    names = Names(output.text, output.statements)
+    bare = {i for i, s in prescriptive.items() if only_named(output.text, names, s)}
+    # a name in passing does not bring back what the text ends elsewhere; what was sent back had been taken
+    passing = {i for i in bare if not sent_back(output.text, output.statements[i])}
     kept = {
         drug
         for i, s in prescriptive.items()
-        if i not in later and i not in away | plan.withheld and s.mention.span not in reactions
+        if i not in later and i not in away | plan.withheld | passing and s.mention.span not in reactions
         for drug in s.mention.drugs
     }
     last_doses = LastDoses(output.text, knowledge)
@@ -358,9 +363,10 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     held = suspended(output)
     put_off = {drug for i in away | plan.withheld for drug in output.statements[i].mention.drugs}
     ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
-    names = Names(output.text, output.statements)
     unsaid = (
         away
+        | bare
+        | pointed_back(output.text, output.statements)
         | replaced
         | passed
         | plan.dropped
@@ -371,7 +377,6 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             for i, s in prescriptive.items()
             if s.mention.span in reactions
             or s.mention.span in conceived_since
-            or only_named(output.text, names, s)
             or set_aside(output.text, output.statements, i)
             or had_before(output.text, output.statements, i)
         }

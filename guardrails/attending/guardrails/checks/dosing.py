@@ -407,10 +407,15 @@ def _most_by_weight(case: Case, statement: Statement, limit: Dose) -> bool:
     return _IN_BRACKETS.search(case.judged.output, max(0, at - 90), at) is not None
 
 
+def _on_the_skin(case: Case, exposure: Exposure) -> bool:
+    """Whether another statement of the same name puts the drug on the skin: "1% gel 4 g, max 32 g a day"."""
+    return any(s.mention.span == exposure.span and s.route == "topical" for s in case.output.statements)
+
+
 def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
     """A ceiling that the text states ("do not exceed 8 g a day") above the label's."""
     statement = exposure.statement
-    if statement is None or exposure.origin != "output":
+    if statement is None or exposure.origin != "output" or _on_the_skin(case, exposure):
         return
     limits: tuple[tuple[Dose | None, Code], ...] = (
         (statement.daily_limit, Code.DOSE_MAX_DAILY),

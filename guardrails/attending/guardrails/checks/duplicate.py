@@ -119,7 +119,8 @@ _IN_IT: Final = re.compile(
 )
 _IN_ITS_PLACE: Final = re.compile(
     r"\b(?:switch\w*|chang\w+|convert\w*|swap\w*|transition\w*|mov(?:e|ed|ing)|stepp?(?:ed)? up|goes|go)"
-    r"(?: [\w-]+){0,4}? (?:to|over to|for)(?: the)? ?\Z|\breplac\w+ (?:\w+ )?(?:by|with)(?: the)? ?\Z"
+    r"(?: [\w-]+){0,4}? (?:to|over to|for)(?: the)? ?(?:[^()\n.;]{2,40}\()?\Z|\breplac\w+ (?:\w+ )?(?:by"
+    r"|with)(?: the)? ?\Z"
     r"|\binstead(?: of \w+)?,? (?:take |use |start |give )?\Z",
     re.I,
 )
@@ -391,7 +392,11 @@ def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
     """True for two entries of one list, each with its own dose and frequency ("Lipitor 40 mg nightly, ..., atorvastatin
     40 mg nightly"): they are two products to whoever follows the list, even at one dose."""
     statements = (held.statement, exposure.statement)
-    if any(s is None or s.dose is None or s.frequency is None for s in statements):
+    if any(s is None or s.dose is None for s in statements) or all(
+        s is None or s.frequency is None for s in statements
+    ):
+        return False
+    if any(s is None or s.frequency is None for s in statements) and not _two_brands(held, exposure):
         return False
     left, right = sorted((held.span, exposure.span), key=lambda span: span.start)
     between = text[left.end : right.start]
@@ -400,6 +405,12 @@ def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
     if _own_sentence(text, left.start) and _own_sentence(text, right.start) and _ends_there(text, statements):
         return True
     return one_sentence(text, left.end, right.start) and re.search(r"[,;+&]|\band\b", between) is not None
+
+
+def _two_brands(held: Exposure, exposure: Exposure) -> bool:
+    """Whether two brands of the drug stand there: nobody calls one product by both."""
+    one, other = held.mention, exposure.mention
+    return one is not None and other is not None and one.brand and other.brand and held.text != exposure.text
 
 
 def _own_sentence(text: str, at: int) -> bool:

@@ -82,6 +82,44 @@ _WATCHED: Final = re.compile(
 )
 
 
+_TIME: Final = (
+    r"(?:(?:in|at|after|within|every|before|until) (?:\w+ ){0,2}?(?:\d{1,2}|one|two|three|four|six|eight|twelve"
+    r"|a|few)[ -]"
+    r"(?:\d{1,2} )?(?:hours?|h|days?|weeks?|months?|d|wks?)|daily|weekly|monthly|fortnightly|tomorrow"
+    r"|next (?:week|month|visit|clinic)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|day \d)\b"
+)
+_WHEN: Final = re.compile(
+    rf"\b(?:if|when(?:ever)?|for (?!\w+ (?:pain|sleep|reflux|heartburn)\b)|{_TIME}|clinic\b|same day\b|the gp\b)",
+    re.I,
+)
+"""When, or for what, somebody looks at the patient again."""
+_PLANNED: Final = re.compile(
+    r"\b(?:bloods?|labs?|blood tests?|u&es?|bmp|cmp|electrolytes|creatinine|potassium|inr|ecg|ekg|fbc|cbc|lfts?|levels?"
+    r"|review|follow-?up|clinic|appointment|re-?check|visit|rtc|phone call|bp|blood pressure)\b[^.;\n]{0,30}?\b"
+    rf"{_TIME}",
+    re.I,
+)
+"""A test or a visit with its time, without a verb: "bloods in a week"."""
+
+
+def followed(case: Case) -> bool:
+    """True where the output has the patient looked at again: a check, a review or a call, with its time or its cause.
+
+    A moderate interaction asks for no more than that: neither another drug nor another dose. A text that plans nothing
+    for afterwards leaves it open.
+    """
+
+    def asked() -> bool:
+        text = case.judged.output
+        return any(_WHEN.search(said) for said in _watching(case)) or any(
+            _owned(match, around.start, around.end)
+            for match in _PLANNED.finditer(text)
+            for around in (sentence_around(text, match.start(), match.end(), semicolons=True),)
+        )
+
+    return case.once("followed", asked)
+
+
 def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
     """True where the output tells of what the two drugs do together, or has the effect watched for."""
     effects = [
@@ -177,4 +215,4 @@ def _watching(case: Case) -> tuple[str, ...]:
     return case.once("sentences of watching", asked)
 
 
-__all__ = ["effect_said"]
+__all__ = ["effect_said", "followed"]

@@ -44,7 +44,8 @@ _NOT_RISING: Final = Sieved(
     re.I,
 )
 _GOES_ON: Final = re.compile(
-    r"\b(?:continu\w+|stable|unchanged|long[- ]term|for years|since|remains?|restart\w*|resum\w+|back on|usual|"
+    r"\b(?:continu\w+|stable|unchanged|no changes?|long[- ]term|for years|since|remains?|restart\w*|resum\w+"
+    r"|back on|usual|"
     r"stay(?:s|ing)? (?:on|at)|still|"
     r"already|for (?:many|several) (?:months|years)|now on|home med\w*|(?:19|20)\d\d|ago|seizure[- ]free|"
     r"well controlled)\b",
@@ -103,12 +104,25 @@ def _is_begun(case: Case, exposure: Exposure) -> bool:
     around = sentence_around(text, exposure.span.start, exposure.span.end)
     own = text[around.start : around.end]
     before = text[max(0, around.start - 120) : around.start]
-    if _GOES_ON.search(own):
+    if _GOES_ON.search(own) or _dose_goes_on(case, exposure.drug):
         return False
     if case.says(_RISES) and not case.says(_NOT_RISING):
         return False
     return exposure.statement is not None and (
         exposure.statement.started or _BEGUN.search(own) is not None or _NAIVE.search(before) is not None
+    )
+
+
+def _dose_goes_on(case: Case, drug: str) -> bool:
+    """Whether each sentence that gives a dose of the drug says that it goes on: "150 mg twice daily, no change"."""
+    text = case.judged.output
+    dosed = [
+        e for e in case.given if e.drug == drug and e.statement is not None and e.statement.dose is not None
+    ]
+    return bool(dosed) and all(
+        _GOES_ON.search(text, own.start, own.end)
+        for e in dosed
+        for own in (sentence_around(text, e.span.start, e.span.end),)
     )
 
 

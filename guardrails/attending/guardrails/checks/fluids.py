@@ -47,7 +47,7 @@ _FLUIDS: Final = (
         "a large volume of sterile water into a vein destroys blood cells",
         Sieved(r"\bsterile water\b", re.I),
         re.compile(r"\b(?:iv|i\.v\.|intravenous(?:ly)?|into (?:the|a) vein|(?:picc|central) line)\b", re.I),
-        re.compile(r"\b(?:\d{3,4} ?ml|lit(?:er|re)s?|bags?|maintenance|bolus)\b", re.I),
+        re.compile(r"\b(?:\d{3,4} ?ml|\d(?:\.\d)? ?l|lit(?:er|re)s?|bags?|maintenance|bolus)\b", re.I),
         re.compile(
             r"\b(?:dilut\w*|reconstitut\w*|dissolv\w*|mix\w*|add(?:ed|ing)?|plus|meq|mmol|bicarbonate|irrigat\w*"
             r"|bladder|inhal\w*|humidif\w*|feed\w*|tube|peg|wash\w*|rins\w*)\b",

@@ -131,7 +131,7 @@ _GRAVE: Final = re.compile(
 _NO_BLEED: Final = re.compile(
     r"\b(?:won't|won\u2019t|will not|not|no|never|don't|doesn't|avoid\w*|prevent\w*|reduc\w*|less|lower|minimi[sz]e"
     r"|fewer|worr(?:y|ied|ies) (?:about|over)|afraid of|anxious about|concern(?:s|ed)? (?:about|over)"
-    r"|fear(?:s|ful)?(?: of)?"
+    r"|fear(?:s|ful)?(?: of)?|regarding|as regards|in terms of|in respect of|with respect to|on account of possible"
     r"|stop (?:the|you|any)|in case of|in case there is|to cut) (?:\w+ ){0,3}(?:bleed\w*|h(?:a)?emorrhag\w*"
     r"|bruis\w*|interact\w*|infection|rash|reaction|hypogly\w*|drop)\b|\brisk of (?:\w+ )?bleed\w*|\bbleed\w* risk",
     re.I,
@@ -291,13 +291,14 @@ _PLANNED_END: Final = re.compile(
 )
 """A course whose end is planned when it begins: "for twelve months, after which it stops"."""
 _FEW_WEEKS: Final = (
-    r"(?:(?:\d|\d\d|a few|few|two|three|four|five|six|seven|eight|nine|ten|twelve|several)[ -]?"
+    r"(?:(?:\d|\d\d|a few|few|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|twenty"
+    r"|several)[ -]?"
     r"(?:days?|d|weeks?|wks?|w)\b|(?:a|one|two|1|2)[ -]?(?:weeks?|wks?|months?|mos?|fortnight)\b)"
 )
 _FRESH_STENT: Final = Sieved(
     rf"\b(?:stent\w*|pci|des\b)\b[^.;\n]{{0,60}}\b(?:(?:about |some )?{_FEW_WEEKS} ago|last (?:week|month))\b"
     rf"|\b{_FEW_WEEKS} (?:after|since|post)[- ](?:\w+ ){{0,3}}(?:stent\w*|pci)"
-    rf"|\b{_FEW_WEEKS} ago\b[^.;\n]{{0,60}}\b(?:stent\w*|pci|des)\b",
+    rf"|\b{_FEW_WEEKS} ago\b[^.\n]{{0,80}}\b(?:stent\w*|pci|des)\b",
     re.I,
 )
 """A stent of the last two months or so, for which no elective break is made (ACC/AHA 2024, perioperative guideline)."""
@@ -375,7 +376,7 @@ def rightful(case: Case, ending: Ending) -> bool:
         return True
     if grave or _SPECIALIST.search(around) or _harmed_now(case, vital):
         return True
-    if not vital.weaned and _PLANNED_END.search(around):
+    if not vital.weaned and (_PLANNED_END.search(around) or _prophylaxis_over(case, ending)):
         return True
     if vital.id == "p2y12" and case.says(_FRESH_STENT):
         return _replaced(case, ending)
@@ -399,6 +400,49 @@ def rightful(case: Case, ending: Ending) -> bool:
     if not vital.weaned and _TERM.search(around):
         return True
     return _short_break(vital, _NOT_BACK.sub(" ", around))
+
+
+_PROPHYLACTIC_MG: Final = {
+    "enoxaparin": Decimal(40), "fondaparinux": Decimal("2.5"), "rivaroxaban": Decimal(10), "dabigatran": Decimal(220),
+}  # fmt: skip
+_PROPHYLACTIC_UNITS: Final = {
+    "heparin": Decimal(5000), "dalteparin": Decimal(5000), "tinzaparin": Decimal(4500), "bemiparin": Decimal(3500),
+}  # fmt: skip
+"""The largest single dose that prevents a clot and treats none (labels: enoxaparin 2.1, fondaparinux 2.1, dalteparin
+2.2, rivaroxaban 2.1, dabigatran 2.2; heparin 5,000 units)."""
+_ON_FEET: Final = re.compile(
+    r"\b(?:up and about|(?:fully |now |well )?mobile|mobili[sz]\w+|walking|ambulat\w+|on (?:his|her|their) feet"
+    r"|out of bed|(?:on|at|before|for) (?:discharge|going home)|leaving (?:hospital|the ward)|independent\w*)\b",
+    re.I,
+)
+_STILL_IN_BED: Final = re.compile(
+    r"\b(?:not|never|n['\u2019]t|cannot|barely|hardly|im)(?: \w+){0,2} ?(?:mobil\w*|walk\w*|ambulat\w*|up)\b"
+    r"|\bimmobil\w+",
+    re.I,
+)
+
+
+def _prophylaxis_over(case: Case, ending: Ending) -> bool:
+    """Whether what ends is the small dose that prevents clots in bed, and its reason is over: "enoxaparin 40 mg stopped
+    as he is up and about"."""
+    if _ON_FEET.search(ending.around) is None or _STILL_IN_BED.search(ending.around) is not None:
+        return False
+    doses = [
+        s.dose
+        for s in case.output.statements
+        if s.dose is not None and set(ending.drugs) & set(s.mention.drugs)
+    ]
+    most = {**_PROPHYLACTIC_MG, **_PROPHYLACTIC_UNITS}
+    return (
+        bool(doses)
+        and all(
+            dose.unit == ("mg" if drug in _PROPHYLACTIC_MG else "unit") and dose.high <= most[drug]
+            for drug in ending.drugs
+            if drug in most
+            for dose in doses
+        )
+        and set(ending.drugs) <= most.keys()
+    )
 
 
 def _short_break(vital: Vital, around: str) -> bool:

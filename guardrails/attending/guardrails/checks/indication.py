@@ -11,7 +11,7 @@ _PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball so
 _STOP_WORDS_TEXT: Final = (
     "adult adults child children with without other type only dose disease disorder and for the acute "
     "chronic severe moderate mild syndrome infection patients treatment therapy prevention usual initial "
-    "maintenance"
+    "maintenance only"
 )
 _STOP_WORDS: Final = frozenset(_STOP_WORDS_TEXT.split())
 _GROUPS: Final = {
@@ -42,6 +42,11 @@ _GROUPS: Final = {
     "hyperkalemia": r"hyperkal\w*|peaked t[- ]waves?|high potassium",
     "thyroid storm": r"thyroid storm|thyrotoxic (?:storm|crisis)|burch-?wartofsky",
     "hypercalcemia": r"hypercalc\w*",
+    "cystic fibrosis": r"cf|cystic fibrosis",
+    "multiple sclerosis": r"multiple sclerosis|optic neuritis|(?:relapse of|for) ms|ms (?:relapse|clinic|nurse"
+    r"|flare|team)",
+    "kidney failure": r"ckd\w*|(?:kidney|renal) (?:failure|disease|impairment|transplant)|dialysis|nephrotic\w*",
+    "transplant": r"transplant\w*",
 }
 _WORDS: Final = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pattern in _GROUPS.items()}
 _NAMED: Final = {
@@ -67,6 +72,10 @@ _NAMED: Final = {
     "hyperkalemia": re.compile(r"^hyperkalemia"),
     "thyroid storm": re.compile(r"^thyroid storm"),
     "hypercalcemia": re.compile(r"^hypercalcemia"),
+    "cystic fibrosis": re.compile(r"cystic fibrosis"),
+    "multiple sclerosis": re.compile(r"multiple sclerosis"),
+    "kidney failure": re.compile(r"kidney failure"),
+    "transplant": re.compile(r"^only in transplant"),
 }
 """How a row's indication names each group."""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, per_day
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
-from attending.guardrails.checks.effect_said import effect_said
+from attending.guardrails.checks.effect_said import effect_said, followed
 from attending.guardrails.checks.managed import doubled, managed, measured
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.checks.spacing import apart
@@ -145,6 +145,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
         elif severity is Severity.MODERATE and effect_said(case, first, second, facts):
             severity, why = Severity.MINOR, f"{why}; the output speaks of it"
+        elif severity is Severity.MODERATE and followed(case):
+            severity, why = Severity.MINOR, f"{why}; the output has the patient followed"
         elif severity is Severity.MODERATE and (first.deferred or second.deferred):
             severity, why = (
                 Severity.MINOR,
@@ -191,16 +193,31 @@ _NOT_YET: Final = re.compile(
 
 
 def _dual(case: Case, first: Exposure, second: Exposure) -> bool:
-    """Clopidogrel beside a DOAC after a stent in atrial fibrillation, agreed with cardiology and without aspirin: what
-    the guidelines ask for (ESC 2024, ACC/AHA 2023 on atrial fibrillation)."""
+    """Clopidogrel beside a DOAC after a stent in atrial fibrillation, agreed with cardiology or for a time that it
+    tells, and aspirin only until a day: what the guidelines ask for (ESC 2024, ACC/AHA 2023 on atrial fibrillation)."""
     pair = {first.drug, second.drug}
-    if "clopidogrel" not in pair or not any(case.of_class(drug, "doac") for drug in pair):
+    if not pair & {"clopidogrel", "aspirin"} or not any(case.of_class(drug, "doac") for drug in pair):
         return False
-    if any(e.drug == "aspirin" for e in (*case.given, *case.taking)):
+    every = {e.drug for e in (*case.given, *case.taking)}
+    if "clopidogrel" not in every or ("aspirin" in every and not case.says(_ASPIRIN_ENDS)):
         return False
     if not (case.says(_STENTED) and case.says(_FIBRILLATION)):
         return False
-    return case.once("agreed with cardiology", lambda: _agreed(case.judged.output))
+    if _MEANT.search(case.judged.output) is not None:
+        return case.once("agreed with cardiology", lambda: _agreed(case.judged.output))
+    return case.says(_CLOPIDOGREL_ENDS)
+
+
+_FOR_A_TIME: Final = (
+    r"[^.\n]{0,90}?\b(?:until|till|then stop|stop(?:s|ped)? (?:at|on|after|in)|last tablet|for (?:a total of )?"
+    r"(?:\d{1,2}|one|three|six|twelve) (?:more )?(?:weeks?|months?)|(?:6|12|six|twelve) months)\b"
+)
+_CLOPIDOGREL_ENDS: Final = Sieved(rf"\b(?:clopidogrel|plavix)\b{_FOR_A_TIME}", re.I)
+_ASPIRIN_ENDS: Final = Sieved(
+    r"\b(?:aspirin|asa)\b[^.\n]{0,90}?\b(?:until|till|stop(?:s|ped)? (?:at|on|after|in)|last tablet"
+    r"|for (?:\d{1,2}|one|two|four|a|1) (?:more )?(?:days?|weeks?|month))\b",
+    re.I,
+)
 
 
 def _agreed(text: str) -> bool:

@@ -16,7 +16,7 @@ from attending.guardrails.checks.amounts import (
     to_base,
 )
 from attending.guardrails.checks.case import Case, Exposure
-from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
+from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended, is_strict
 from attending.guardrails.clinical.number import NUMBER_WORDS
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
@@ -67,6 +67,9 @@ def intervals(case: Case) -> Iterator[Finding]:
         seen.add((exposure.drug, statement.frequency.span.start))
         if limit.min_interval_hours == DAY_HOURS and len(statement.mention.drugs) > 1:
             continue  # the schedule is one of the product, whatever its ingredients have alone
+        small = not is_strict(case, exposure.drug) and _in_proportion(
+            limit, exposure_amount(exposure, case), hours
+        )
         weekly = limit.min_interval_hours >= WEEK_HOURS
         far = hours * 2 <= limit.min_interval_hours
         if weekly and hours <= DAY_HOURS:
@@ -75,7 +78,13 @@ def intervals(case: Case) -> Iterator[Finding]:
             # "Once daily" in a label is often convenience: splitting the day's dose matters only above its ceiling.
             total, ceiling = daily_total(case, exposure.drug), daily_ceiling(case, exposure.drug, statement)
             within = total is not None and ceiling is not None and total <= ceiling.amount
-            severity = Severity.MINOR if within else Severity.MODERATE
+            severity = (
+                Severity.MINOR
+                if within or (total is None and _harmless(case, exposure))
+                else Severity.MODERATE
+            )
+        elif small:
+            severity = Severity.MINOR
         else:
             severity = Severity.MAJOR if far else Severity.MODERATE
         yield case.finding(
@@ -86,6 +95,33 @@ def intervals(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} every {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
             span=statement.frequency.span,
         )
+
+
+_FOODSTUFFS: Final = frozenset(
+    {"cholecalciferol", "ergocalciferol", "calcium carbonate", "folic acid", "cyanocobalamin"}
+)
+
+
+def _harmless(case: Case, exposure: Exposure) -> bool:
+    """True for a vitamin without a dose: "calcium with vitamin D twice a day" is a product of the shelf."""
+    return exposure.drug in _FOODSTUFFS and exposure.statement is not None and exposure.statement.dose is None
+
+
+def _in_proportion(limit: DoseLimit, amount: Amount | None, hours: Decimal) -> bool:
+    """Whether a smaller dose is given so much more often that no hour has more than the label's: "30 mg every 2 hours"
+    of what is given as 60 mg every 4."""
+    if (
+        amount is None
+        or limit.max_single is None
+        or limit.min_interval_hours is None
+        or limit.per_kg
+        or limit.per_m2
+    ):
+        return False
+    if limit.min_interval_hours > DAY_HOURS or amount.per_kg or amount.per_m2:
+        return False
+    most, unit = to_base(limit.max_single, limit.unit)
+    return unit == amount.unit and amount.high * limit.min_interval_hours <= most * hours
 
 
 _BOUNDED: Final = re.compile(

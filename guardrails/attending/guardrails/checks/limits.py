@@ -460,6 +460,7 @@ def is_extended(row: DoseLimit) -> bool:
 
 def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLimit]:
     """What the text says the drug is for decides; else all rows hold, and for a strict drug those of any use."""
+    rows = [row for row in rows if not _exceptional(row) or _told(case, row.indication or "")]
     if not any(row.indication for row in rows):
         return rows
     told = [row for row in rows if row.indication and _told(case, row.indication)]
@@ -478,6 +479,11 @@ def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLim
         everyday = {row.route for row in rest if not _of_cancer(row)}
         rest = [row for row in rest if not _of_cancer(row) or row.route not in everyday]
     return [row for row in rows if row in chosen or row in rest]
+
+
+def _exceptional(row: DoseLimit) -> bool:
+    """Whether the row raises a ceiling for one use and holds only where the text tells of that use."""
+    return row.indication is not None and row.indication.startswith("only in ")
 
 
 def _of_cancer(row: DoseLimit) -> bool:

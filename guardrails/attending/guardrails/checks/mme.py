@@ -101,6 +101,8 @@ def mme(case: Case) -> Iterator[Finding]:
     before = replaced_mme(case, names) if severity is Severity.MINOR and total >= HIGH_MME else None
     if before is not None and total >= before * TOO_MUCH_MORE:
         severity = Severity.MAJOR
+    if severity is Severity.MODERATE and case.says(_SAME):
+        severity = Severity.MINOR
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(
         Code.MME,
@@ -119,6 +121,12 @@ def _raised(case: Case, exposure: Exposure) -> bool:
     return now is not None and before is not None and now > before
 
 
+_SAME: Final = Sieved(
+    r"\b(?:at |in |on )?the same (?:total |daily |total daily )?(?:strength|dose|amount|mg)\b"
+    r"|\bsame (?:morphine|opioid|oxycodone|daily) (?:dose|total|strength)\b",
+    re.I,
+)
+"""Another product of what is taken, at its dose: "changed to Zomorph at the same strength"."""
 _NOW: Final = re.compile(
     r"[^.;\n]{0,40}?\b(?:now|stat|at once|straight ?away|immediately|single dose|one dose)\b", re.I
 )

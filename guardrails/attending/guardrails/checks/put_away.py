@@ -62,7 +62,9 @@ _ENDED: Final = (
     r"|tapered(?= (?:before|and stopped|to (?:zero|nothing|nil)))|(?:threw|thrown) (?:it|them) (?:out|away)|got rid of"
     r"|do(?:n't| not|n\u2019t) (?:order|chart|prescribe|continue|restart|resume|dispense|supply)(?: (?:it|this|them))?"
     r"(?= ?(?:[.,;)|\n]|\Z))"
-    r"|put (?:it|them|this|these) (?:away|aside)(?= ?(?:[.,;)|\n]|\Z))"
+    r"|put (?:it|them|this|these) (?:away|aside)(?= ?(?:[.,;)|\n]|\Z|for (?:the )?(?:next )?\w+ (?:days?"
+    r"|weeks?)|for now"
+    r"|while|until|during))"
     r"|avoid(?:ed)?|contra-?indicated|(?:none|nothing) since)\b"
 )
 _PUT_AWAY: Final = (
@@ -224,11 +226,18 @@ _CONSIDERED: Final = re.compile(
 )
 """Behind one or more names: "considered but would lower the level", "considered - not ordered"."""
 _WOULD_HARM: Final = re.compile(
-    r"(?: for (?:the |his |her |your )?\w{1,16})? (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison"
-    r"|interact|raise|push|drop|knock|close|harm|double|defeat|halve)\b"
+    r"(?: for (?:the |his |her |your )?\w{1,16})? (?:can (?:strip|clash|wipe|undo|cancel|poison|interact|raise"
+    r"|push|drop"
+    r"|knock|close|harm|double|defeat|halve)"
+    r"|(?:would|could|might) (?:then |well |only |soon |almost certainly |probably )?"
+    r"(?!(?:be|also|still|now|usually|normally|have|help|suit|work|do|treat|cover|fit|make|seem|come|ease|reliev\w*|control"
+    r"|settle|calm|take|give|bring|stop|clear|prevent|protect|allow|offer|need|go|get|start|begin|continue|follow|remain"
+    r"|stay|act|serve|address|improve|fix|save|spare|prefer|like|suffice)\b)[a-z]{3,20})\b"
     r"| (?:start|initiation) would\b",
     re.I,
 )
+"""What a drug would do is why nobody takes it, unless it would do good: "a carbapenem would collapse her level"."""
+_NEXT: Final = re.compile(r"[:;\n]|\.\s")
 _INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
 _PURPOSE: Final = re.compile(
     r" for (?:the )?\w{1,16}(?: \w{1,16})?(?: \(\w{1,12}\))?(?= {2}|\t| ?[:|])", re.I
@@ -291,10 +300,12 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
     """Where the words stop that put away statement `number`, whose list of names ends at `end`; None without any."""
     statement = statements[number]
     span = statement.mention.span
-    if statement.dose is None:
-        for pattern in (_WOULD_HAVE, _CONSIDERED, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
-            if (match := pattern.match(text, end, stop)) is not None:
-                return match.end()
+    for pattern in (_WOULD_HAVE, _CONSIDERED, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
+        if (match := pattern.match(text, end, stop)) is not None and (
+            # an amount behind a colon is of the drug that is chosen instead
+            statement.dose is None or _NEXT.search(text, match.end(), statement.dose.span.start)
+        ):
+            return match.end()
     if (asked := _ASKED.match(text, end, stop)) is not None:
         return asked.end()
     if _PROPOSED.search(text, max(0, span.start - 60), span.start):

@@ -91,7 +91,10 @@ _SYSTEMIC: Final = re.compile(
     r"(?<!no )(?<!not )(?<!without )(?<!excluded )\b(?:bacter(?:a)?emi\w*|fungemia|candid(?:a)?emi\w*|"
     r"bloodstream infection|septic(?:(?:a)?emia| arthritis| joint)|discitis|osteomyelitis|endocarditis|pneumonia|"
     r"cellulitis|meningitis|(?:prosthe\w+|joint|hip|knee|bone|wound|line|mesh|graft) infection|infected "
-    r"(?:\w+ )?(?:prosthe\w+|joint|hip|knee|line|wound|graft|valve)|pyelonephritis|empyema|epidural abscess)\b",
+    r"(?:\w+ )?(?:prosthe\w+|joint|hip|knee|line|wound|graft|valve)|pyelonephritis|empyema|epidural abscess"
+    r"|infected (?:port|picc|catheter|device|pacemaker)|blood cultures?\b[^.;\n]{0,60}?\b(?:grew|grow\w*"
+    r"|positive|mrsa|mssa"
+    r"|staph\w*|gram[- ](?:positive|negative)))\b",
     re.I,
 )
 _SWALLOWED: Final = re.compile(r"\b(?:oral|capsules?|tablets?)\b", re.I)

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.checks.direct import Names
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Scope
 
@@ -38,11 +39,17 @@ def _only_speaks(case: Case, name: Exposure, product: Exposure) -> bool:
         return False
     if len(mention.drugs) != 1 or mention.brand or name.origin != "output" or product.origin != "output":
         return False
-    if statement.dose is not None or statement.frequency is not None or statement.started:
-        return False
-    if name.scope not in (Scope.MENTION, Scope.CONTINUE):
+    if statement.dose is not None or statement.frequency is not None:
         return False
     text = case.judged.output
+    if name.span.start < _title_end(text) and name.scope is not Scope.STOP:
+        return True
+    if name.scope not in (Scope.MENTION, Scope.CONTINUE, Scope.RECOMMEND):
+        return False
+    if (statement.started or name.scope is Scope.RECOMMEND) and Names(
+        text, case.output.statements
+    ).directly_given(name.span):
+        return False
     own = sentence_around(text, name.span.start, name.span.end)
     if own.start <= product.span.start < own.end:
         return False
@@ -51,6 +58,13 @@ def _only_speaks(case: Case, name: Exposure, product: Exposure) -> bool:
     return words >= _WORDS_OF_A_SENTENCE and _ADDS.search(said) is None
 
 
+def _title_end(text: str) -> int:
+    """Where the title ends: the first line, where it is no sentence and a blank line follows it."""
+    line, _, _ = text.partition("\n\n")
+    return len(line) if "\n" not in line and len(line) <= _TITLE and not line.endswith((".", ":", "?")) else 0
+
+
+_TITLE: Final = 120
 _GAP: Final = re.compile(
     r"[*_ ]{0,3}(?:\(|= ?|, (?:the )?(?:brand|generic|trade)(?: name)?(?: of| for)? )[*_]{0,2}"
 )

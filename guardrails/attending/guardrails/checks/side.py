@@ -122,12 +122,61 @@ def _within(case: Case) -> Iterator[Finding]:
             return
 
 
+_DISEASED: Final = re.compile(
+    r"\b(?:pain(?:ful|s)?|osteoarthritis|arthritis|\w*arthrosis|tumou?rs?|mass|fractur\w+|tears?|torn|ruptur\w+"
+    r"|end-stage|severe|stones?|symptomatic|carcinoma|cancer|torsion|necrosis|stenosis|stricture|swollen|infect\w+"
+    r"|cataract|detach\w+|obstruct\w+|diseased|worn|degenerat\w+)\b",
+    re.I,
+)
+_OPERATION: Final = Sieved(
+    r"\b(?:replacement|arthroplasty|arthroscop\w+|\w{3,}ectomy|\w{3,}plasty|\w{3,}otomy|repair|fixation|resection|surgery"
+    r"|operation|phaco\w*|tka|tha|thr|tkr|amputation|release|nailing)\b",
+    re.I,
+)
+
+
+def _healthy_side(case: Case) -> Iterator[Finding]:
+    """An operation that is consented to or booked on the other side than the one that the text calls diseased."""
+    text = case.judged.output
+    if not (case.says(_MARKED) or case.says(_BOOKED)) or not case.says(_OPERATION):
+        return
+    diseased: dict[str, set[str]] = {}
+    operated: list[tuple[str, str, Span]] = []
+    for sentence in sentences(text, semicolons=True):
+        words = text[sentence.start : sentence.end]
+        if _BOTH.search(words):
+            return
+        if _NORMAL.search(words):
+            continue
+        acts = (_MARKED.search(words) or _BOOKED.search(words)) and _OPERATION.search(words)
+        for part, side, span in _named(words):
+            if acts:
+                operated.append((part, side, Span(sentence.start + span.start, sentence.start + span.end)))
+            elif _DISEASED.search(words):
+                diseased.setdefault(part, set()).add(side)
+    for part, side, span in operated:
+        known = diseased.get(part)
+        if known is not None and len(known) == 1 and side not in known:
+            yield case.finding(
+                Code.WRONG_PATIENT,
+                None,
+                Severity.MAJOR,
+                rule(
+                    "diseased-side",
+                    "Joint Commission, Universal Protocol: the site agrees with the diagnosis",
+                ),
+                f"the {part} is diseased on the {next(iter(known))} and to be operated on the {side}",
+                span=span,
+            )
+            return
+
+
 _ANY_SITE: Final = "site"
 
 
 def sides(case: Case) -> Iterator[Finding]:
     """One finding for the first part whose side differs: from the sources, else within the text."""
-    found = next(_against_sources(case), None) or next(_within(case), None)
+    found = next(_against_sources(case), None) or next(_within(case), None) or next(_healthy_side(case), None)
     if found is not None:
         yield found
 

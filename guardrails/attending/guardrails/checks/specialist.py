@@ -131,10 +131,25 @@ def _dosed(exposure: Exposure) -> bool:
 def _ordered(text: str, words: Sieved) -> Span | None:
     for match in words.finditer(text):
         clause = sentence_around(text, match.start(), match.end(), semicolons=True)
-        gives = _GIVES.search(text, clause.start, clause.end) or _NEXT.match(text, match.end())
+        gives = (
+            _GIVES.search(text, clause.start, clause.end)
+            or _NEXT.match(text, match.end())
+            or _contents(text, match.end())
+        )
         if gives and not _NOT_GIVEN.search(text, clause.start, match.start()):
             return Span(match.start(), match.end())
     return None
+
+
+_AMOUNT: Final = re.compile(r"[^.;\n]{0,20}?\d[\d.]{0,6} ?(?:g|ml|%)", re.I)
+_CONTENTS: Final = 400
+"""Characters behind the name of a bag in which what it holds is told."""
+
+
+def _contents(text: str, at: int) -> bool:
+    """Whether what a bag holds stands behind its name, with amounts: a table below "Neonatal TPN, day 3"."""
+    found = re.search(r"\bamino[- ]?acids?\b", text[at : at + _CONTENTS], re.I)
+    return found is not None and _AMOUNT.match(text, at + found.end()) is not None
 
 
 def _mixed(text: str) -> Span | None:
@@ -142,8 +157,7 @@ def _mixed(text: str) -> Span | None:
     found = next(_AMINO_ACIDS.finditer(text), None)
     if found is None or not all(word.search(text) for word in _OF_A_BAG):
         return None
-    amount = re.compile(r"[^.;\n]{0,20}?\d[\d.]{0,6} ?(?:g|ml|%)", re.I)
-    return Span(*found.span()) if amount.match(text, found.end()) else None
+    return Span(*found.span()) if _AMOUNT.match(text, found.end()) else None
 
 
 def _is_neonate(case: Case) -> bool:

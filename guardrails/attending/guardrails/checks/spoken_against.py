@@ -111,7 +111,7 @@ def not_taken(
         drugs = set(statement.mention.drugs)
         ended = bool(drugs) and all(number <= over.get(drug, -1) for drug in drugs)
         spoken_of = _reason(text, names, statement, refused) and _bare(text, statement)
-        if ended or spoken_of or _rather(text, statement) or _same_as_refused(text, statement):
+        if ended or spoken_of or _rather(text, statement) or _same_as_refused(text, statements, number):
             found.add(number)
     return frozenset(found)
 
@@ -146,15 +146,19 @@ def _avoided(text: str, statement: Statement) -> bool:
     )
 
 
-def _same_as_refused(text: str, statement: Statement) -> bool:
+def _same_as_refused(text: str, statements: Sequence[Statement], number: int) -> bool:
     """Whether the name shares the refusal of the sentences before: "the same goes for diclofenac"."""
+    statement = statements[number]
     span = statement.mention.span
     own = sentence_around(text, span.start, span.end)
     shared = _THE_SAME_FOR.search(text, own.start, span.start)
     if shared is None or statement.dose is not None or statement.started:
         return False
     paragraph = max(text.rfind("\n", 0, own.start), own.start - 3 * _REACH, 0)
-    return _WARNED.search(text, paragraph, own.start) is not None
+    refused_before = any(
+        paragraph <= s.mention.span.start < own.start and s.scope is Scope.AVOID for s in statements[:number]
+    )
+    return refused_before or _WARNED.search(text, paragraph, own.start) is not None
 
 
 def _rather(text: str, statement: Statement) -> bool:

@@ -3,6 +3,7 @@ anticholinergic load, and the kidney's "triple whammy"."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,7 @@ from attending.guardrails.checks.amounts import exposure_amount, listed_products
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of
 from attending.guardrails.checks.limits import daily_ceiling
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ _LOADS: Final = (
         ("serotonergic", "ssri", "snri", "tca", "maoi", "triptan"), 3, Severity.MAJOR, "labels, serotonin syndrome",
     ),
 )  # fmt: skip
+
+
+_DYING: Final = Sieved(
+    r"\b(?:end[- ]of[- ]life|last (?:hours|days|weeks) of life|dying|anticipatory (?:medicines|medication|prescri\w+)"
+    r"|just[- ]in[- ]case (?:medicines|box|bag)|comfort (?:care|measures) only|actively dying)\b",
+    re.I,
+)
 
 
 def stacking(case: Case) -> Iterator[Finding]:
@@ -106,6 +115,8 @@ def _loads(case: Case) -> Iterator[Finding]:
         if not any(e.new for e in inside):
             continue
         drugs = sorted({e.drug for e in (*inside, *taking) if case.of_class(e.drug, *load.classes)})
+        if load.id == "cns" and case.says(_DYING):
+            continue  # small doses together are what comfort asks for (NICE NG31, care of the dying adult)
         if len(drugs) >= load.at_least:
             yield case.finding(
                 Code.STACKING,

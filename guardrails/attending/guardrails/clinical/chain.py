@@ -110,6 +110,17 @@ def is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
             or t.word in ("remain", "remains", "considered", "seem", "seems", "deemed", "ok", "okay")
             for t in recent
         ) or (after is not None and after.cat is Cat.TO)
+    if (
+        token.word in ("held", "holds", "holding")
+        and after is not None
+        and (
+            after.word in ("him", "her", "them", "you", "me", "steady", "well", "good")
+            or after.word.startswith("his")
+        )
+        and not any(t.cat is Cat.MENTION for t in tokens[i + 2 : i + 4])
+    ):
+        # "20 mg daily held her for years": it kept her well
+        return False
     if token.cat in (Cat.ON, Cat.OFF):
         for k in range(i - 1, max(start, i - 5) - 1, -1):
             if tokens[k].cat in _TRANSITIVE:

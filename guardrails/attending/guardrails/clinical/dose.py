@@ -221,6 +221,10 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
     return kept, risks
 
 
+_OF_ONE_DAY = re.compile(r"\) (?:in|over|within|per) (?:a|one|any|each|the)? ?(?:day|24 ?h(?:ours?)?)\b")
+"""Behind what the tablets of a day come to: "up to four tablets (2 g) in a day"."""
+
+
 class _Reader:
     """Reads one amount; collects the risky notations on its way."""
 
@@ -498,6 +502,8 @@ class _Reader:
             n = Decimal(within["n"])
             kind, end = Kind.CONCENTRATION, within.end()
             return Amount(start, end, kind, amount.low / n, amount.high / n, amount.unit, per="mL")
+        if amount.unit in MASS and text[start - 1 : start] == "(" and _OF_ONE_DAY.match(text, amount.end):
+            return replace(amount, per_time="day")
         if amount.unit in MASS and amount.per_time is None and not amount.per_kg:
             each = _EACH.match(text, amount.end)
             if each:

@@ -14,6 +14,7 @@ _BY = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|rais\w+|lower\w*|adjust\w*|go up|up|"
     r"down)(?: \w+){0,4} by $|\bincrements of $|\bsteps of $"
 )
+_STEPS = re.compile(r"(?: |-)(?:steps?|increments?|decrements?)\b")
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _WISH = re.compile(
     r"\b(?:feels?|felt|feeling|wants?|wanted|would like|wishes|asks?|asked|asking|requests?|requested|wonders?)\b"
@@ -36,6 +37,8 @@ _ONCE_THAT = re.compile(
     r"(?: of [a-z-]+)?,? (?:only )?(?:when|once|after|if|as soon as|provided|at (?:the |your |her |his )?next|"
     r"later|in due course|until|then|there|at that|during|in (?:case|the event)|on sick)\b"
 )
+_DOWN = re.compile(r"\d[\d.,]{0,7} ?(?P<unit>mg|mcg|g|units?) to \d[\d.,]{0,7} ?(?P=unit)")
+"""A dose and the smaller one that follows it, each with its unit: "20 mg to 10 mg for two weeks" is a step down."""
 _MULTIPLIED = re.compile(r",? (?:of|for) (?!what |that |the one )")
 _TELLS_WHAT = re.compile(
     r"[:=(\u2192]|,|;|\b(?:so|thus|hence|therefore|that is|which is|that's|meaning|makes?|now|namely|i\.e)\b"
@@ -75,12 +78,18 @@ def _compared(pieces: Pieces, vague: Amount) -> bool:
 
 def is_change(text: str, amount: Amount) -> bool:
     """Whether the amount is a step and no dose: "increase by 10 mg"."""
-    return _BY.search(text, max(0, amount.start - 60), amount.start) is not None
+    return (
+        _BY.search(text, max(0, amount.start - 60), amount.start) is not None
+        or _STEPS.match(text, amount.end) is not None
+    )
 
 
 def is_decrease(text: str, amount: Amount) -> bool:
-    """Whether that step leads down, so that it adds to no dose."""
-    return _LESS.search(text, max(0, amount.start - 60), amount.start) is not None
+    """Whether that step leads down, or is called a step between doses, so that it adds to no dose."""
+    return (
+        _LESS.search(text, max(0, amount.start - 60), amount.start) is not None
+        or _STEPS.match(text, amount.end) is not None
+    )
 
 
 def is_doubtful(pieces: Pieces, amount: Amount, reading: Reading) -> bool:
@@ -88,6 +97,8 @@ def is_doubtful(pieces: Pieces, amount: Amount, reading: Reading) -> bool:
     if _WOULD_COME_TO.search(pieces.text, max(0, amount.start - 110), amount.start):
         return False
     if _AFTER_ONLY.search(pieces.text, max(0, amount.start - 20), amount.start):
+        return False
+    if _DOWN.fullmatch(pieces.text, amount.start, amount.end):
         return False
     if amount.vague:
         number = pieces.sentence(amount.start)

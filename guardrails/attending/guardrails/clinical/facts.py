@@ -87,7 +87,7 @@ _NOT_OURS = re.compile(
     r"family history|fhx?|"
     r"(?:patients|people|those|anyone|women|men|individuals|adults|children|persons|"
     r"someone) (?:with|who)|risk of|risks?|cause[sd]?|causing|lead(?:s|ing)? to|"
-    r"prevent\w*|"
+    r"prevent\w*|(?:is|are|be|was) (?:asking for|a recipe for|an invitation to)|invit(?:es?|ing)|court(?:s|ing)|"
     r"can|may|might|could|would|trigger\w*|worsen\w*|signs of|symptoms of|screen\w* for|"
     r"rule out|possible|suspected|r/o|avoid in|contraindicated in|caution in|caution "
     r"with|increase[sd]?|"

@@ -278,7 +278,9 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         # plain words
         (
             "day daily",
-            rf"{_B}(?:every|each|per|a|once a|1x?/|/ ?) ?day{_E}|{_B}daily{_E}|{_B}everyday{_E}",
+            rf"{_B}(?:every|each|per|once a|1x?/|/ ?) ?day{_E}|{_NO_SPAN}{_B}a day(?! (?:or (?:two|so|more)"
+            rf"|later|before"
+            rf"|after|earlier|early|off|ago|longer|more)\b){_E}|{_B}daily{_E}|{_B}everyday{_E}",
             _fixed(1),
         ),
         (
@@ -310,7 +312,7 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         ),
         (
             "week wk",
-            rf"{_B}(?P<n>{_N}) (?:days|times|nights) ?(?:a|per|each|every|out of the|/) ?(?:week|wk){_E}",
+            rf"{_B}(?P<n>{_N}) (?:days?|times|nights?) ?(?:a|per|each|every|out of the|/) ?(?:week|wk){_E}",
             _days_a_week,
         ),
         ("weekday", rf"{_B}(?:every|on|each|all)? ?weekdays?{_E}", _fixed(Decimal(5) / 7)),
@@ -388,6 +390,9 @@ _FOR = Sieved(
     rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}(?![ -]old\b)"
 )
 _COURSE = Sieved(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
+_TO_COMPLETE = Sieved(
+    rf"{_B}to complete (?:an? )?(?:(?:full |total )(?:course )?of )?(?P<n>{_N})[ -](?P<span>day|week|month)s?{_E}"
+)
 _DAYS = {"h": Decimal(1) / 24, "d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
 _OVER = Sieved(
     rf"{_B}(?:over|infused? over|administered over|given over|run over)(?: (?:at least|"
@@ -397,8 +402,18 @@ _OVER = Sieved(
 )
 
 
-_OBSERVED = re.compile(r"\b(?:scores?|observations|obs|vital signs|neuro-?obs|urine output) \Z")
+_OBSERVED = re.compile(
+    r"\b(?:scores?|observations|obs|vital signs|neuro-?obs|urine output|tests?|levels?|bloods?|ecgs?|inrs?|fbc"
+    r"|cbc|lfts?"
+    r"|u&es?|weights?|visits?|clinics?|appointments?|checked|reviewed|monitored|measured|tested|rechecked|weighed|seen"
+    r"|dressings?|scans?|smears?|cultures?|bp|counts?) \Z"
+    r"|\btests? [^.\n]{0,24}; repeated \Z"
+)
 """Before how often somebody is looked at, which is no rhythm of a dose: "sedation score hourly"."""
+
+
+_ON_THAT_DAY = re.compile(rf"\b{_WEEKDAY}(?: (?:morning|afternoon|evening|night))?,? \Z")
+"""Before the hour of one day: "Monday evening, after supper" says when, and not how often."""
 
 
 def rhythms(text: str) -> list[Rhythm]:
@@ -409,7 +424,13 @@ def rhythms(text: str) -> list[Rhythm]:
             continue
         for match in pattern.finditer(text):
             rhythm = handler(match) if match.end() > match.start() else None
-            if rhythm is not None and not _OBSERVED.search(text, max(0, rhythm.start - 24), rhythm.start):
+            if (
+                rhythm is not None
+                and rhythm.moments
+                and _ON_THAT_DAY.search(text, max(0, rhythm.start - 20), rhythm.start)
+            ):
+                continue
+            if rhythm is not None and not _OBSERVED.search(text, max(0, rhythm.start - 48), rhythm.start):
                 found.append(rhythm)
     found.sort(key=lambda r: (r.start, -r.end))
     kept: list[Rhythm] = []
@@ -464,7 +485,7 @@ def merge(parts: list[Rhythm]) -> Rhythm | None:
 def periods(text: str) -> list[Period]:
     """Every duration of a normalised text ("for 10 days", "x 2 weeks", "a 7-day course")."""
     found: list[Period] = []
-    for pattern in (_FOR, _COURSE):
+    for pattern in (_FOR, _COURSE, _TO_COMPLETE):
         for match in pattern.finditer(text):
             word = match.group("n")
             if word is None and not re.search(r"\b(?:the|next|first|another|an?) ", match.group()):

@@ -71,10 +71,15 @@ _UP_TO = re.compile(
     r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
 )
 _OF_FOOD = re.compile(
-    r" of (?:\w+ )?(?:honey|water|milk|formula|juice|lemon|sugar|salt|tea|yoghurt|yogurt|applesauce|jam|broth"
+    r" (?:of )?(?:(?:plain|warm|cool|tap|clean|sterile|still|fresh) )?water(?! for inj)(?![\w-])"
+    r"| of (?:\w+ )?(?:honey|water|milk|formula|juice|lemon|sugar|salt|tea|yoghurt|yogurt|applesauce|jam|broth"
     r"|squash|coffee)(?![\w-])"
 )
 """What is taken of something else: "half a teaspoon of honey"."""
+_FLUSHED = re.compile(
+    r"\b(?:flush(?:ed|ing)?|rins(?:e|ed|ing))(?: (?:it|the|tube|line|again|with|of|through|and)){0,4} \Z"
+)
+"""Before what is run through a tube or a line behind a drug: "Flush 30 mL"."""
 _OF_AN_ELECTROLYTE = re.compile(
     r"(?:[.,;:(\n\u2022+-]|\b(?:and|with|gave|give|given|plus|then|iv|po|some)) ?"
     r"(?:mg|k|ca|na|peg|phos|mag|kcl|nacl|bicarb|dextrose|glucose|d50w?|d10w?|d5w?|saline|ns|lr) \Z"
@@ -120,7 +125,8 @@ _DISPENSED = re.compile(
     r"(?:(?:a|one|of|total|about) )*\Z"
 )
 _AGO = re.compile(
-    r"(?: (?:single|staggered|in one go|at once))?,? (?:about |some |around )?\d{1,2} ?h(?:ours?|rs?)? ago\b"
+    r"(?:,? (?:single|staggered|in one go|at once|taken|all at once|ingested))?,? (?:about |some "
+    r"|around )?\d{1,2} ?h(?:ours?|rs?)? ago\b"
     r"(?! (?:was|is)\b)(?![^.;\n]{0,40}\b(?:again|now|more|next|repeat\w*|then)\b)"
 )
 _GIVES = re.compile(
@@ -132,6 +138,12 @@ _INGESTED = re.compile(
     r"\b(?:ingest(?:ion|ed)|overdose)(?: (?:of|about|around|approx(?:imately|\.)?|up to|was|is))* ?[:=~\u2248]? ?\Z"
 )
 """Before what somebody swallowed by mischance or on purpose, which is nobody's order: "ingestion 18 g at 20:00"."""
+_HAD_BEEN = re.compile(
+    r"\b(?:had (?:been|mistakenly been|wrongly been) (?:taking|on|given|having|using|getting|prescribed)"
+    r"|used to (?:take|be on))"
+    r"(?: (?:up to|about|it|as much as|some|only))? \Z"
+)
+"""Before what was taken until then: "accumulation (he had been taking 600 mg three times a day)"."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -141,12 +153,16 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
     if _OF_FOOD.match(pieces.text, amount.end) or _of_sugar(pieces.text, named, amount):
         return True
+    if amount.unit == "mL" and _FLUSHED.search(pieces.text, max(0, amount.start - 40), amount.start):
+        return True
     litres = amount.unit == "L" or (amount.unit == "mL" and amount.high >= _LITRE and amount.strength is None)
     if litres and not 0 <= amount.start - named.end <= _BESIDE:
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
     window = max(0, amount.start - 40)
-    if _INGESTED.search(pieces.text, window, amount.start):
+    if _INGESTED.search(pieces.text, window, amount.start) or _HAD_BEEN.search(
+        pieces.text, window, amount.start
+    ):
         return True
     if _AGO.match(pieces.text, amount.end) and not _GIVES.search(pieces.text, window, amount.start):
         return True

@@ -163,6 +163,13 @@ def _read(
     # "it would be a mistake to stop" advises; "X would be given" does not
     unreal = unreal and (single or passive)
 
+    if (
+        token.word in ("dissolved", "infused", "chewed", "inhaled", "repeated")
+        and single
+        and not (words & (_SECOND_OR_THIRD | _FIRST_PERSON | {"was", "were", "has", "had"}))
+    ):
+        # "half a tablet dissolved in water": how it is taken, and not that it was
+        return None
     if cat is Cat.DESCRIBE and _is_noun_or_sum(tokens, first.index):
         return None
     if cat is Cat.DESCRIBE:

@@ -48,7 +48,8 @@ _ROUTES: dict[str, str] = {
     r")?(?:cheek|gums?)",
     "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
     "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
-    r")?(?:affected|right|left) ){0,3}eyes?|eye ?drops?|"
+    r")?(?:affected|right|left) ){0,3}eyes?(?! (?:casualty|clinic|hospital|unit|team|registrar|department|ward|surgeon"
+    r"|doctor|specialist|nurse|service|emergency|a&e|theatre|infirmary)\b)|eye ?drops?|"
     r"(?:lower|upper|inner|bottom) (?:eye-?)?lids?|eye-?balls?|(?:on|onto|on to) (?:the )?(?:surface of )?(?:the "
     r"|your |her |his )?"
     r"eyes?|behind (?:the |your )?(?:lower )?(?:eye-?)?lid|conjunctival sac",
@@ -56,7 +57,7 @@ _ROUTES: dict[str, str] = {
     r")?(?:affected|right|left) ){0,3}ears?|ear ?drops?",
     "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) "
     r"(?:the |each |both |your ){0,3}nos(?:e|trils?)|each nostril|nostrils?",
-    "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina"
+    "vaginal": r"pessar(?:y|ies)|vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina"
     r"|per vaginam?(?! bleed| loss| discharge)",
     "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
     "intradermal": r"intradermal(?:ly)?",

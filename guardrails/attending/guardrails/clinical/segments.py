@@ -9,6 +9,25 @@ from attending.guardrails.clinical.predicate import Predicate, predicates
 from attending.guardrails.clinical.words import Cat, Form, Token
 
 _LOOKAHEAD = 48
+_CONDITION = 4
+"""Words of a condition, its conjunction included, before its main clause may begin without a comma."""
+_GIVERS = frozenset(
+    {
+        "they",
+        "you",
+        "parents",
+        "carers",
+        "staff",
+        "nurses",
+        "mum",
+        "mother",
+        "family",
+        "school",
+        "teachers",
+        "he",
+        "she",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,9 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
         ):
             cut = token
         elif subordinate and (
-            (seen_mention and seen_predicate and _main_begins(tokens, i)) or _told_by_us(tokens, i)
+            (seen_mention and seen_predicate and _main_begins(tokens, i))
+            or _told_by_us(tokens, i)
+            or (not seen_mention and i - cuts[-1][0] >= _CONDITION and _given_then(tokens, i))
         ):
             if cuts[-1][0] != i:
                 cuts.append((i, None))
@@ -110,6 +131,22 @@ def _main_begins(tokens: list[Token], i: int) -> bool:
         return True
     return (
         token.cat in (Cat.AVOID, Cat.STOP) and token.form is Form.BASE and token.word not in ("hold", "drop")
+    )
+
+
+def _given_then(tokens: list[Token], i: int) -> bool:
+    """Whether the order of a condition begins at `i` without a comma: "If a fit goes on beyond five minutes give X",
+    "... they are to give X"."""
+    token, before = tokens[i], tokens[i - 1]
+    if before.cat in (Cat.SUBORD, Cat.COORD, Cat.RELATIVE, Cat.TO, Cat.MODAL, Cat.NOT, Cat.DO, Cat.PRONOUN):
+        return False
+    if token.word in ("give", "administer", "insert", "inject"):
+        return token.form is Form.BASE and before.word not in _GIVERS
+    if token.word not in _GIVERS or i + 1 >= len(tokens):
+        return False
+    after = tokens[i + 1]
+    return (after.cat is Cat.MODAL and after.word in ("should", "must", "can", "may", "will")) or (
+        after.word in ("are", "is") and i + 2 < len(tokens) and tokens[i + 2].cat is Cat.TO
     )
 
 

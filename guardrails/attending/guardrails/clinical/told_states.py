@@ -88,6 +88,16 @@ TOLD: Final = (
             r"|\b(?:broad|fava) beans\b[^.;\n]{0,40}\b(?:transfus\w+|h(?:a)?emolys\w+|jaundice|yellow|dark urine)\b"
         ),
     ),
+    (
+        "heparin_induced_thrombocytopenia",
+        "hit",
+        Sieved(
+            r"\b(?:pf-?4|heparin[- ]pf4|anti-?pf4)\b[^.;\n]{0,60}?\b(?:positive|reactive|od (?:of )?[1-9]\.\d)"
+            r"|\b(?:sra|serotonin release(?: assay)?|hipa|hit (?:screen|antibod(?:y|ies)|elisa|assay))\b[^.;\n]{0,30}?"
+            r"\b(?:positive|reactive)\b"
+            r"|\b4-?ts?(?: score)?(?: (?:of|is|was|=))? ?[678]\b"
+        ),
+    ),
 )
 STATES: Final = Group(*(pattern for _, _, pattern in TOLD))
 

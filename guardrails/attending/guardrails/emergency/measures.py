@@ -57,7 +57,8 @@ _PATTERNS: Final = {
     r"|[2-4]\d(?![\d./]))",
     "HIGH_POTASSIUM": r"\b(?:potassium|k\+?|serum k)" + _IS + r"(?:6\.[5-9]|[789]\.\d)(?!\d)(?! ?(?:g|mg))",
     "LITHIUM_LEVEL": r"\b(?:lithium|li)(?: level)?" + _IS + r"(?:1\.[5-9]|[2-5]\.\d)(?!\d)",
-    "INFANT": rf"\b(?:(?:[1-9]|1[0-2]|{_ONES})[- ](?:weeks?|wks?)[- ]?old|\d{{1,2}}[- ]days?[- ]?old|(?:[12]"
+    "INFANT": rf"\b(?:(?:[1-9]|1[0-2]|{_ONES})[- ](?:weeks?|wks?)[- ]?old|(?:\d{{1,2}}"
+        rf"|{_ONES})[- ]days?[- ]?old|(?:[12]"
     rf"|one|two)[- ]months?[- ]?old"
     rf"|(?:[1-9]|1[0-2]|{_ONES})[- ]weeks? (?:of age|baby|infant)|(?:baby|babies|infants?|newborns?|little ones?) of"
     rf" (?:[1-9]|1[0-2]|{_ONES}) weeks|(?:baby|infant"

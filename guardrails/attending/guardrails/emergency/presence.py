@@ -157,7 +157,8 @@ _WARNING: Final = re.compile(
     r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
     r"|(?:call|return|ring|phone|seek help|red flags?|warning signs?|report|attend|go to \w+)(?: back)?(?= ?[:-])"
     r"|(?:knows|told|asked|advised|warned|instructed|reminded|taught) (?:\w+ )?to (?:report|stop and (?:report|call))"
-    r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
+    r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|(?:is|was|been|are) told about"
+    r"|, told about|warned (?:about|of)|knows about|aware of|explained|discussed|counsell?ed)\b",
     re.I,
 )
 _TO_REPORT: Final = re.compile(

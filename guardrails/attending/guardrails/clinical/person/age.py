@@ -84,6 +84,15 @@ _AGE_EXCLUDED = re.compile(
 _AGE_EXCLUDED_AFTER = re.compile(
     r"[ ,]{0,3}(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]{0,3}(?:-|to) ?\d"
 )
+_OF_A_THING = re.compile(
+    r"\b(?:clots?|thromb(?:us|osis)|stents?|scars?|wounds?|fractures?|injur(?:y|ies)|rash(?:es)?|bruis\w+|grafts?|valves?"
+    r"|strokes?|infarcts?|transplants?|bleed\w*|haematoma|hematoma|ulcers?|bites?|burns?|prescriptions?|results?|tests?"
+    r"|scans?|ecgs?|ekgs?|mris?|cts?|films?|bloods?|tablets?|bottles?|box(?:es)?|lists?|letters?|orders?|records?"
+    r"|cultures?|swabs?|samples?|hips?|knees?|implants?|coils?|catheters?|lines?|tubes?|pains?|symptoms?|lesions?"
+    r"|repairs?|operations?|surgery|history|data|figures?|values?)"
+    r" (?:is|was|are|were)(?: (?:only|just|now|about|nearly|already|still|some|at least|over))* $"
+)
+"""Before an age that is no person's: "the clot is only five weeks old"."""
 AGE = Group.of(globals())
 
 
@@ -93,6 +102,7 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
         before = words_before(part, match.start(), 30)
         if (
             _AGE_EXCLUDED.search(before)
+            or _OF_A_THING.search(words_before(part, match.start(), 50))
             or _AGE_EXCLUDED_AFTER.match(part, match.end())
             or other_person(part, match.start())
         ):

@@ -27,7 +27,7 @@ _WEIGHT_LISTED = Sieved(
     rf"?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
 )
 _WEIGHT_ALONE = Sieved(
-    rf"(?:(?:^|[,;(:.] ?)|(?:pounds|lbs?) \(|\bfor |\d (?:months?|years?|weeks?)(?: old)? and )"
+    rf"(?:(?:^|(?<!\d)[,;(:.] ?|[,;(:.] )|(?:pounds|lbs?) \(|\bfor |\d (?:months?|years?|weeks?)(?: old)? and )"
     r"(?:about |around |approx\.? |approximately |roughly |~ ?)?"
     rf"{N} ?(kg|kgs|kilos?|kilograms?)(?=[,;).]|$| x ?\d| the dose| he| she| give| you| use)(?![.,]\d)"
 )
