@@ -96,6 +96,8 @@ def require_inside(path: Path) -> None:
                 left, bottom, right, top = text.get_charbox(index)
                 if right > left:
                     said = text.get_text_range(max(0, index - 40), 41)
+                    if said[-1:].isspace():  # the one at the end of a line hangs over, and nobody sees it
+                        continue
                     assert left >= MARGIN_POINTS - 1, (number, said)
                     assert right <= width - MARGIN_POINTS + 1, (number, said)
                     assert bottom > 0, (number, said)

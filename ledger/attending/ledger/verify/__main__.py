@@ -171,8 +171,13 @@ def _seal_anchors(arguments: argparse.Namespace) -> SealAnchors:
 def _verify(
     arguments: argparse.Namespace, anchors: Anchors, seal: SealAnchors, progress: Progress | None
 ) -> Report:
-    if is_pdf(arguments.bundle) and not arguments.deidentified:
-        return verify_report(arguments.bundle, anchors, seal, bundle=arguments.beside, progress=progress)
+    if is_pdf(arguments.bundle):
+        report = verify_report(arguments.bundle, anchors, seal, bundle=arguments.beside, progress=progress)
+        if report.kind is Kind.DEIDENTIFIED:
+            return report if arguments.deidentified else _not_asked_for(report)
+        if arguments.deidentified:
+            raise _UsageError(f"`{arguments.bundle}` is no report over a de-identified document")
+        return report
     if seal != SealAnchors() or arguments.beside is not None:
         raise _UsageError("--seal-root, --tsa-root, --crl and --bundle are for a report, a PDF")
     if is_deidentified(arguments.bundle):

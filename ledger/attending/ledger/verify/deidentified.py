@@ -210,6 +210,13 @@ def parse_record(line: bytes, origin: str, number: int) -> Entry:
     )
 
 
+def records_of(container: Container) -> Iterator[Entry]:
+    """The records of a document, as `parse_record` reads each. Raises VerificationError."""
+    origin = parse_document(containers.read(container, MANIFEST, MAX_MANIFEST_BYTES)).origin
+    for number, line in enumerate(containers.lines(container.chunks(RECORDS), MAX_ENTRY_BYTES)):
+        yield parse_record(line, origin, number)
+
+
 def figures_of(counted: EntryStatistics) -> dict[str, Any]:
     """The figures of records: those of entries, without the places and times that records have none of."""
     result = counted.result()

@@ -17,6 +17,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.export import PURPOSES, moment
 from attending.server.cli.message import as_json_line, choices, word
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.report_deidentified import deidentified
 from attending.server.cli.report_fhir import fhir
 from attending.server.cli.report_register import register
 from attending.server.cli.review import load_key
@@ -310,4 +311,5 @@ def _show(one: report_pb2.Report, *, as_json: bool) -> None:
 
 report.add_command(fhir)
 report.add_command(register)
+report.add_command(deidentified)
 command = report

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.registers.subgroups import MINIMUM, NOT_COLLECTED
 from attending.server.reports.blocks import Block, Column, heading, table, text
 from attending.server.reports.listed import first_of
-from attending.server.reports.source import Source
+from attending.server.reports.source import Rows, Source
 
 
 def sections(source: Source) -> Iterable[Block]:
     """All of them, in order."""
-    asked, rows = source.asked, source.rows
+    return pages(source.asked, source.rows)
+
+
+def pages(asked: Asked, rows: Rows) -> Iterable[Block]:
+    """The same, of the rows of a register that was asked so."""
     yield heading("Rails")
     if rows.of("rail"):
         yield from first_of(rows, "rail")

@@ -11,7 +11,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.verify.tally import label
 from attending.server.reports.blocks import Block, Column, bars, heading, pairs, table, text
 from attending.server.reports.control_matrix import control_matrix
-from attending.server.reports.source import MOST_LINES, Source
+from attending.server.reports.source import MOST_LINES, Gathered, Source
 
 _DECIDED: Final = (
     ("Released by policy", "released_by_policy"),
@@ -49,12 +49,27 @@ def sections(source: Source) -> Iterable[Block]:
     yield from _completeness(figures)
     yield from _systems(source)
     yield from _decisions(figures)
-    yield from _people(source)
+    yield from _people(found)
     yield from _checks(figures)
     yield from _exceptions(source)
     yield from _incidents(found.incidents, found.incidents_total, figures)
     yield from _privacy(figures)
     yield from control_matrix(source)
+
+
+def of_figures(figures: Mapping[str, Any]) -> Iterable[Block]:
+    """Those that need no entry, for pages of which nothing has a day or a name."""
+    yield from _completeness(figures)
+    yield from _decisions(figures)
+    yield from _people(Gathered(statistics=figures))
+    yield from _checks(figures)
+    yield heading("Exceptions")
+    kinds = [
+        (kind.replace("_", " "), count) for kind, count in figures["exceptions"]["by_kind"].items() if count
+    ]
+    yield bars("Exception", "Entries", kinds or [("none", 0)])
+    yield from _incidents((), 0, figures)
+    yield from _privacy(figures)
 
 
 def _completeness(figures: Mapping[str, Any]) -> Iterable[Block]:
@@ -113,9 +128,8 @@ def _decisions(figures: Mapping[str, Any]) -> Iterable[Block]:
             yield _grid(title.removeprefix("By ").capitalize(), inferences[key])
 
 
-def _people(source: Source) -> Iterable[Block]:
-    found, review = source.gathered, source.gathered.statistics["review"]
-    times = source.gathered.statistics["microseconds"]
+def _people(found: Gathered) -> Iterable[Block]:
+    review, times = found.statistics["review"], found.statistics["microseconds"]
     yield heading("Human oversight")
     yield bars("Signature says", "Signatures", _counted(review["signatures_by_meaning"]))
     if review["signatures_by_role"]:

@@ -138,7 +138,7 @@ def read_source(
             gathered.trace = _trace(container, gathered.traced)
         listed = Rows()
         if register is not None and rows is not None:
-            listed = _list(_entries(container), register, asked, rows)
+            listed = write_rows(_entries(container), register, asked, rows)
     finally:
         container.close()
     with path.open("rb") as file:
@@ -160,7 +160,8 @@ def _entries(container: Container) -> Iterator[Entry]:
         yield parse_entry(line)
 
 
-def _list(entries: Iterator[Entry], register: Register, asked: Asked, path: Path) -> Rows:
+def write_rows(entries: Iterator[Entry], register: Register, asked: Asked, path: Path) -> Rows:
+    """Writes the rows of a register as JSON lines to `path` and as CSV beside it; those that are printed. OSError."""
     listed = Rows()
     with path.open("wb") as lines, path.with_suffix(".csv").open("wb") as sheet:
         lines.write(register.head(asked))

@@ -11,6 +11,8 @@ from attending.ledger.verify.pdf.document import MAX_FILE_BYTES, Document, Strea
 from attending.ledger.verify.pdf.syntax import Name, wrong
 
 BUNDLE: Final = "bundle.attending"
+DOCUMENT: Final = "document.attending"
+"""A de-identified document, in place of the bundle."""
 STATISTICS: Final = "statistics.json"
 REGISTER: Final = "register.csv"
 ROWS: Final = "rows.jsonl"

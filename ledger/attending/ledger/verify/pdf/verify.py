@@ -1,9 +1,10 @@
 """Verification of a sealed report, offline, against trust anchors that never come from the file itself.
 
-Steps: 1. the file reads, and the seal covers it (V2), by whom (V3), when (V4); 2. attachments; 3. the bundle, with
-every check that a bundle has; 4. no entry claims a time after the stamp (V15); 5. the head printed is the one attached
-and recomputed (V10); 6. the figures printed and attached are those of the entries, the register is theirs (V20). A file
-that its seal does not cover is not looked into further: of what is in it, nothing would be proved.
+Steps: 1. the file reads, and the seal covers it (V2), by whom (V3), when (V4); 2. attachments; 3. the bundle with
+every check that a bundle has, or a de-identified document with its own; 4. no entry claims a time after the stamp
+(V15); 5. the head printed is the one attached and recomputed (V10); 6. the figures printed and attached are those of
+the entries, the register is theirs (V20). A file that its seal does not cover is not looked into further: of what is
+in it, nothing would be proved.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attending.ledger.canonical import MAX_ENTRY_BYTES, parse_canonical
 from attending.ledger.checkpoint import UnverifiedCheckpoint, parse_checkpoint
@@ -27,6 +28,7 @@ from attending.ledger.verify import container as containers
 from attending.ledger.verify import statistics as figures
 from attending.ledger.verify.bundle import Anchors, Progress, verify_bundle
 from attending.ledger.verify.container import Container
+from attending.ledger.verify.deidentified import figures_of, is_deidentified, records_of, verify_deidentified
 from attending.ledger.verify.manifest import CHECKPOINT, ENTRIES
 from attending.ledger.verify.pdf import attachments as attached
 from attending.ledger.verify.pdf import text
@@ -35,6 +37,7 @@ from attending.ledger.verify.pdf.rows import check_rows
 from attending.ledger.verify.pdf.seal import SealAnchors, check_seal
 from attending.ledger.verify.register import line_of, register_csv
 from attending.ledger.verify.report import (
+    CHECKS,
     NOT_CHECKED_OF_REPORT,
     SEAL_CHECKS,
     CheckResult,
@@ -99,9 +102,14 @@ def _evidence(
 ) -> Report:
     try:
         files = attached.attachments(document)  # 2
-        if attached.BUNDLE in files:
-            bundle = folder / attached.BUNDLE
-            attached.extract(document, files[attached.BUNDLE], bundle)
+        if attached.BUNDLE in files and attached.DOCUMENT in files:
+            raise VerificationError(
+                "a bundle is attached beside a de-identified document, and leads back from it"
+            )
+        for name in (attached.BUNDLE, attached.DOCUMENT):
+            if name in files:
+                bundle = folder / name
+                attached.extract(document, files[name], bundle)
     except VerificationError as err:
         findings.fail("V10", err.detail)
         return _report(findings, None)
@@ -109,7 +117,15 @@ def _evidence(
         findings.doubt("V10", "no bundle is attached: give the one beside it with --bundle")
         findings.doubt("V20", "no bundle is attached: give the one beside it with --bundle")
         return _report(findings, None)
-    report = verify_bundle(bundle, anchors, progress)  # 3
+    deidentified = is_deidentified(bundle)
+    if attached.DOCUMENT in files and not deidentified:
+        findings.fail("V10", f"`{attached.DOCUMENT}` is no de-identified document")
+        return _report(findings, None)
+    report = (verify_deidentified if deidentified else verify_bundle)(bundle, anchors, progress)  # 3
+    if deidentified and replace(anchors, pinned=(), require_time=False) != anchors:
+        findings.doubt(
+            "V10", "a de-identified document has no entries to hold a pinned head or a time against"
+        )
     if stamped is not None:
         report = _bounded_by_stamp(report, stamped)  # 4
     try:
@@ -118,7 +134,8 @@ def _evidence(
         findings.fail("V10", f"pages: {err.detail}")
         return _report(findings, report)
     _check_head(document, printed, bundle, findings)  # 5
-    _check_figures(document, files, "".join(printed), bundle, findings, folder)  # 6
+    look = _check_records if deidentified else _check_figures
+    look(document, files, "".join(printed), bundle, findings)  # 6
     return _report(findings, report)
 
 
@@ -191,7 +208,6 @@ def _check_figures(
     printed: str,
     bundle: Path,
     findings: Findings,
-    folder: Path,
 ) -> None:
     try:
         container = containers.open_container(bundle)
@@ -209,9 +225,36 @@ def _check_figures(
         return
     finally:
         container.close()
-    found = counted.result()
-    _check_attached(document, files, found, findings)
     _check_register(document, files, register.hexdigest(), findings)
+    _check_printed(document, files, printed, counted.result(), findings)
+
+
+def _check_records(
+    document: Document, files: dict[str, Stream], printed: str, source: Path, findings: Findings
+) -> None:
+    """V20 of a de-identified document, which has no register of exceptions: these have a time and an actor."""
+    try:
+        container = containers.open_container(source)
+    except VerificationError as err:
+        findings.fail("V20", err.detail)
+        return
+    counted = figures.EntryStatistics()
+    try:
+        for record in records_of(container):
+            counted.visit(record)
+        check_rows(document, files, records_of(container), findings)
+    except VerificationError as err:
+        findings.doubt("V20", f"records do not read: {err.detail}")
+        return
+    finally:
+        container.close()
+    _check_printed(document, files, printed, figures_of(counted), findings)
+
+
+def _check_printed(
+    document: Document, files: dict[str, Stream], printed: str, found: dict[str, Any], findings: Findings
+) -> None:
+    _check_attached(document, files, found, findings)
     lines = list(figures.figure_lines(found))
     if (path := _unprinted(printed, lines)) is not None:
         findings.fail("V20", f"`{path}` is not printed as the entries give it")
@@ -282,6 +325,7 @@ def _unprinted(printed: str, lines: list[tuple[str, str]]) -> str | None:
 
 def _report(findings: Findings, bundle: Report | None) -> Report:
     of_bundle = () if bundle is None else bundle.results
+    deidentified = bundle is not None and bundle.kind is Kind.DEIDENTIFIED
     results = sorted((*findings.results(), *of_bundle), key=lambda item: int(item.check[1:]))
     return Report(
         results=tuple(results),
@@ -289,6 +333,8 @@ def _report(findings: Findings, bundle: Report | None) -> Report:
         statistics={} if bundle is None else bundle.statistics,
         origin=None if bundle is None else bundle.origin,
         scope=None if bundle is None else bundle.scope,
-        not_checked=NOT_CHECKED_OF_REPORT,
-        kind=Kind.REPORT,
+        not_checked=bundle.not_checked if bundle is not None and deidentified else NOT_CHECKED_OF_REPORT,
+        sentences={**SEAL_CHECKS, **(CHECKS if bundle is None else bundle.sentences)},
+        # No entry of the log is proved by one.
+        kind=Kind.DEIDENTIFIED if deidentified else Kind.REPORT,
     )
