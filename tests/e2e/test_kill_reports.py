@@ -28,7 +28,7 @@ from attending.client.errors import AttendingApiError, translate
 from attending.client.review import key_id
 from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.note import VerifierKey
-from attending.ledger.report_signature import ISSUED, REQUESTED, report_stream
+from attending.ledger.report_signature import DISCARDED, ISSUED, REQUESTED, report_stream
 from attending.ledger.store import postgres_admin
 from attending.ledger.usage import RECONCILED
 from attending.ledger.verify.bundle import Anchors, verify_bundle
@@ -351,6 +351,36 @@ def test_kill_nine_while_a_report_is_made(house: House, tmp_path: Path) -> None:
         shutil.rmtree(place)
     assert files[0] == files[1]
     [_requested] = [one for one in house.stream(report_stream(report_id)) if one.type == REQUESTED]
+
+
+@pytest.mark.parametrize("moment", ["before the entry", "before the answer"])
+def test_kill_nine_at_a_discard(house: House, tmp_path: Path, moment: str) -> None:
+    client = house.client()
+    report_id = asked_for(client)
+    ready(client, report_id)
+    place = house.a.reports / "north" / report_id
+    asked = report_pb2.DiscardReportRequest(idempotency_key=uuid.uuid4().hex, report_id=report_id)
+
+    def discarded() -> list[Entry]:
+        return [one for one in house.stream(report_stream(report_id)) if one.type == DISCARDED]
+
+    with ExitStack() as held:
+        if moment == "before the entry":
+            held.enter_context(house.no_entry())
+        call = report_pb2_grpc.ReportServiceStub(client._channel).DiscardReport.future(asked, timeout=SECONDS)
+        until(house.waits if moment == "before the entry" else discarded, pause=0.0)
+        house.a.kill()
+        until(call.done)
+    house.killed()
+    client = house.client()
+    if moment == "before the entry":
+        assert discarded() == []
+        ready(client, report_id)
+        assert given(client, report_id, report_pb2.REPORT_FILE_DRAFT, tmp_path).startswith(b"%PDF-")
+    again = report_pb2_grpc.ReportServiceStub(client._channel).DiscardReport(asked, timeout=SECONDS)
+    assert [one.index for one in discarded()] == [again.receipt.index]
+    assert again.report.state == report_pb2.REPORT_STATE_DISCARDED
+    until(lambda: not place.exists())
 
 
 # -- the records of a provider ------------------------------------------------------------------------------------

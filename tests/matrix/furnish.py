@@ -65,12 +65,15 @@ def furnish(hospital: ConfiguredServer, tenant: str) -> Things:
 
 
 def _reported(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
-    """Three dossiers: one as it was made, one whose sign-off is signed and not sent, and one that is signed off."""
+    """Four dossiers: one as it was made, one whose sign-off is signed and not sent, one that is signed off, and one
+    that nobody wants.
+    """
     scope = report_pb2.ReportScope(inference_id=things.released)
     with ReportClient(hospital.connection(tenant, "auditor")) as auditor:
         report, prepared, signed = made = [
             auditor.create(report_pb2.REPORT_KIND_DOSSIER, scope, "audit").report_id for _ in range(3)
         ]
+        unwanted = auditor.create(report_pb2.REPORT_KIND_DOSSIER, scope, "audit").report_id
         end = time.monotonic() + 240
         while {auditor.get(one).state for one in made} != {report_pb2.REPORT_STATE_READY}:
             assert time.monotonic() < end, "the reports are not made"
@@ -86,6 +89,7 @@ def _reported(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
         things,
         report=report,
         signed_report=signed,
+        unwanted_report=unwanted,
         report_preparation=preparation,
         report_signature=signed_with(key, statement.message()),
         officers_key=key_id(key),

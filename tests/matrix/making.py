@@ -86,6 +86,8 @@ class Things:
     """Made, and not signed off."""
     signed_report: str = f"rep_{'1' * 32}"
     """Signed off, and not issued."""
+    unwanted_report: str = f"rep_{'2' * 32}"
+    """Asked for, and nothing more."""
     report_preparation: str = f"rpp_{NOBODY}"
     """Of another one, by the safety officer, with its signature."""
     report_signature: bytes = b"x" * 64

@@ -329,6 +329,12 @@ def _offices(log: LogBuilder, people: Mapping[str, Reviewer]) -> None:
     issue(log)
     disclosed = {"report": REPORT, "what": "report", "sha256": _HASH, "purpose_of_use": "regulator"}
     log.append("report.disclosed", report_stream(REPORT), disclosed, actor="human:ada")
+    unwanted = "rpt_" + "2" * 32
+    log.append(
+        "report.requested", report_stream(unwanted), {"report": unwanted, "kind": "regulator", "tree_size": 7}
+    )
+    discarded = {"report": unwanted, "reason": "not_wanted"}
+    log.append("report.discarded", report_stream(unwanted), discarded, actor="human:ada")
     log.append("access.denied", "denied", {"count": 3, "action": "export"})
     log.append("access.exported", "exports", {"payloads": True, "entries": 40}, actor="human:prv-ito")
     examined(log, people["prv-ito"])

@@ -11,7 +11,13 @@ from attending.client.errors import ReceiptError, translated
 from attending.client.review import SigningKey, signed_with
 from attending.ledger.canonical import parse_canonical
 from attending.ledger.errors import VerificationError
-from attending.ledger.report_signature import ISSUED, SIGNED_OFF, ReportStatement, parse_report_statement
+from attending.ledger.report_signature import (
+    DISCARDED,
+    ISSUED,
+    SIGNED_OFF,
+    ReportStatement,
+    parse_report_statement,
+)
 from attending.v1 import report_pb2, report_pb2_grpc
 
 ISSUE_SECONDS = 1_900.0
@@ -96,6 +102,14 @@ class ReportClient(Calls):
         request = report_pb2.IssueReportRequest(idempotency_key=uuid.uuid4().hex, report_id=report_id)
         answer = self._stub.IssueReport(request, timeout=ISSUE_SECONDS)
         self._check([answer.receipt], ISSUED)
+        return answer
+
+    @translated
+    def discard(self, report_id: str) -> report_pb2.DiscardReportResponse:
+        """Discards one that is not issued: the report, and the receipt of the entry."""
+        request = report_pb2.DiscardReportRequest(idempotency_key=uuid.uuid4().hex, report_id=report_id)
+        answer = self._stub.DiscardReport(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], DISCARDED)
         return answer
 
     @translated

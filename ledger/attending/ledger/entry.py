@@ -49,7 +49,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "feedback": "recorded",
     "budget": "exceeded changed",
     "sla": "defined breached recovered",
-    "report": "requested signed_off issued disclosed",
+    "report": "requested signed_off issued disclosed discarded",
     "disclosure": "recorded suspended",
     "usage": "reconciled",
     "incident": "opened updated closed",

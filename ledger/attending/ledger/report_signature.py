@@ -24,6 +24,7 @@ REQUESTED: Final = "report.requested"
 SIGNED_OFF: Final = "report.signed_off"
 ISSUED: Final = "report.issued"
 DISCLOSED: Final = "report.disclosed"
+DISCARDED: Final = "report.discarded"
 ROLES: Final = ("auditor", "medical_director", "privacy_officer", "safety_officer")
 """Who may sign a report off."""
 

@@ -70,6 +70,11 @@ class ReportServiceStub:
                 request_serializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
                 _registered_method=True)
+        self.DiscardReport = channel.unary_unary(
+                '/attending.v1.ReportService/DiscardReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.DiscardReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.DiscardReportResponse.FromString,
+                _registered_method=True)
         self.ReconcileUsage = channel.stream_unary(
                 '/attending.v1.ReportService/ReconcileUsage',
                 request_serializer=attending_dot_v1_dot_report__pb2.ReconcileUsageRequest.SerializeToString,
@@ -140,6 +145,13 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiscardReport(self, request, context):
+        """Required. Discards a report that is not issued, with its files; durable when it returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReconcileUsage(self, request_iterator, context):
         """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
         hold the records, in the order of the file; what was found is on record when it returns.
@@ -199,6 +211,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.IssueReport,
                     request_deserializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.FromString,
                     response_serializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.SerializeToString,
+            ),
+            'DiscardReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.DiscardReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.DiscardReportResponse.SerializeToString,
             ),
             'ReconcileUsage': grpc.stream_unary_rpc_method_handler(
                     servicer.ReconcileUsage,
@@ -406,6 +423,33 @@ class ReportService:
             '/attending.v1.ReportService/IssueReport',
             attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
             attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/DiscardReport',
+            attending_dot_v1_dot_report__pb2.DiscardReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.DiscardReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class ReportServiceStub:
     """Required. Takes the signature; durable when it returns."""
     IssueReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]
     """Required. Issues a report that was signed off; durable when it returns."""
+    DiscardReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.DiscardReportRequest, _report_pb2.DiscardReportResponse]
+    """Required. Discards a report that is not issued, with its files; durable when it returns."""
     ReconcileUsage: _grpc.StreamUnaryMultiCallable[_report_pb2.ReconcileUsageRequest, _report_pb2.ReconcileUsageResponse]
     """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
     hold the records, in the order of the file; what was found is on record when it returns.
@@ -75,6 +77,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Required. Takes the signature; durable when it returns."""
     IssueReport: _aio.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]  # type: ignore[assignment]
     """Required. Issues a report that was signed off; durable when it returns."""
+    DiscardReport: _aio.UnaryUnaryMultiCallable[_report_pb2.DiscardReportRequest, _report_pb2.DiscardReportResponse]  # type: ignore[assignment]
+    """Required. Discards a report that is not issued, with its files; durable when it returns."""
     ReconcileUsage: _aio.StreamUnaryMultiCallable[_report_pb2.ReconcileUsageRequest, _report_pb2.ReconcileUsageResponse]  # type: ignore[assignment]
     """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
     hold the records, in the order of the file; what was found is on record when it returns.
@@ -142,6 +146,14 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_report_pb2.IssueReportResponse, _abc.Awaitable[_report_pb2.IssueReportResponse]]:
         """Required. Issues a report that was signed off; durable when it returns."""
+
+    @_abc_1.abstractmethod
+    def DiscardReport(
+        self,
+        request: _report_pb2.DiscardReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.DiscardReportResponse, _abc.Awaitable[_report_pb2.DiscardReportResponse]]:
+        """Required. Discards a report that is not issued, with its files; durable when it returns."""
 
     @_abc_1.abstractmethod
     def ReconcileUsage(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attending.ledger.errors import VerificationError
 from attending.ledger.report_signature import (
+    DISCARDED,
     ISSUED,
     REQUESTED,
     SIGNED_OFF,
@@ -173,6 +174,30 @@ def test_each_step_out_of_order_fails(log: LogBuilder, tmp_path: Path, failed: F
     found = failed(log.verify(log.full(tmp_path / "a.attending")))
     # Asked for after it was signed: the report is a second one of its id.
     assert found == {"V14": {never, never + 1, unsigned, twice, again}}
+
+
+def discard(log: LogBuilder) -> int:
+    return log.append(DISCARDED, STREAM, {"report": REPORT, "reason": "not_signed"}).index
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_report_that_is_not_issued_may_be_discarded(log: LogBuilder, tmp_path: Path, signed: bool) -> None:
+    who = log.enrol("ada", "auditor")
+    log.append(REQUESTED, STREAM, {"report": REPORT})
+    if signed:
+        sign(log, who)
+    discard(log)
+    assert log.verify(log.full(tmp_path / "a.attending")).verdict is Status.PASSED
+
+
+def test_what_was_discarded_is_at_its_end_and_what_was_issued_is_not_discarded(
+    log: LogBuilder, tmp_path: Path, failed: Failed
+) -> None:
+    who = log.enrol("ada", "auditor")
+    log.append(REQUESTED, STREAM, {"report": REPORT})
+    discard(log)
+    wrong = {discard(log), sign(log, who), issue(log), discard(log)}
+    assert failed(log.verify(log.full(tmp_path / "a.attending"))) == {"V14": wrong}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def issue(things: Things) -> report_pb2.IssueReportRequest:
     return report_pb2.IssueReportRequest(idempotency_key=key(), report_id=things.signed_report)
 
 
+@maker("ReportService/DiscardReport", "auditor", fresh=True)
+def discard(things: Things) -> report_pb2.DiscardReportRequest:
+    return report_pb2.DiscardReportRequest(idempotency_key=key(), report_id=things.unwanted_report)
+
+
 @maker("ReportService/ReconcileUsage", "auditor", own=True, fresh=True)
 def reconcile(_things: Things) -> list[Message]:
     opening = report_pb2.ReconcileUsageRequest.Open(

@@ -67,7 +67,7 @@ STAND_FOR_REPORTS = {
     "PrepareSignOff",
     "SignOffReport",
 }
-REPORTS = STAND_FOR_REPORTS | {"CreateReport", "IssueReport", "ReconcileUsage"}
+REPORTS = STAND_FOR_REPORTS | {"CreateReport", "IssueReport", "DiscardReport", "ReconcileUsage"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations", "ListHazards"}
 READ_AGAIN = {"ListSecondReads", "GetSecondRead", "DecideSecondRead"}

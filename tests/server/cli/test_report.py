@@ -40,3 +40,24 @@ def test_a_report_that_could_not_be_made_is_a_failure_and_no_file_of_it_is_given
     assert run(["report", "show", report_id, "--wait", "--json"]) == Exit.OK
     assert run(asked) == Exit.OK
     assert out.stat().st_size > 0
+
+
+def test_a_report_that_nobody_wants_is_discarded_and_stays_in_the_list(
+    server: ServerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", "create", "--json"]) == Exit.OK
+    report_id = json.loads(capsys.readouterr().out)["report_id"]
+    assert run(["report", "discard", report_id, "--yes"]) == Exit.OK
+    assert capsys.readouterr().out.startswith("discarded: entry ")
+    assert run(["report", "show", report_id]) == Exit.OK
+    assert "DISCARDED" in capsys.readouterr().out
+    [reports] = server.folder.rglob("reports")
+    assert not (reports / TENANT / report_id).exists()
+    asked = ["report", "download", report_id, "--file", "draft", "--out", str(tmp_path / "draft.pdf")]
+    for refused in (asked, ["report", "discard", report_id, "--yes"]):
+        assert run(refused) == Exit.FAILED
+        said = capsys.readouterr().err
+        assert "REPORT_DISCARDED" in said
+        assert "ask for a new one" in said
+    assert run(["report", "list"]) == Exit.OK
+    assert report_id in capsys.readouterr().out

@@ -17,5 +17,7 @@ async def reported(ward: Ward, folder: Path) -> None:
     await made(desk, report_id)
     await sign(desk, ward.auditor, report_id)
     await desk.issue(ward.auditor.principal, report_id, fresh())
+    unwanted = await create(ward, desk)
+    await desk.discard(ward.auditor.principal, unwanted, fresh())
     await made(desk, await create(ward, desk))
     await desk.drain()

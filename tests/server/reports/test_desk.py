@@ -18,7 +18,14 @@ import pytest
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.note import VerifierKey
-from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF, report_stream
+from attending.ledger.report_signature import (
+    DISCARDED,
+    DISCLOSED,
+    ISSUED,
+    REQUESTED,
+    SIGNED_OFF,
+    report_stream,
+)
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server.clock import stamp
 from attending.server.errors import AttendingError, Unavailable
@@ -637,3 +644,71 @@ async def test_a_file_that_goes_while_it_is_asked_for_is_made_again_or_is_not_re
     (place / BUNDLE).unlink()
     assert await refusal(got(desk, ward.auditor, report_id, BUNDLE)) == "REPORT_NOT_READY"
     await made(desk, report_id)
+
+
+async def test_a_report_that_nobody_wants_goes_with_its_files_and_makes_room(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    waits, signed, running = [await create(ward, desk) for _ in range(3)]
+    for one in (waits, signed):
+        await made(desk, one)
+    await sign(desk, ward.auditor, signed)
+    full = replace(desk, most_bytes=1)
+    assert await refusal(create(ward, full)) == "REPORT_FILES_FULL"
+    once = fresh()
+    entry = await desk.discard(ward.auditor.principal, waits, once)
+    assert (entry.type, entry.actor) == (DISCARDED, ward.auditor.principal.actor)
+    assert entry.body == {"report": waits, "reason": "not_wanted"}
+    assert (await desk.discard(ward.auditor.principal, waits, once)).index == entry.index
+    await desk.discard(ward.auditor.principal, signed, fresh())
+    await desk.discard(ward.auditor.principal, running, fresh())
+    assert list((tmp_path / "reports" / TENANT).iterdir()) == []
+    for one in (waits, signed, running):
+        found = await desk.get(TENANT, one)
+        assert (found.row["state"], found.ready, found.making.task) == ("discarded", False, None)
+        for call in (
+            desk.discard(ward.auditor.principal, one, fresh()),
+            desk.prepare(ward.auditor.principal, one, ward.auditor.key_id),
+            desk.issue(ward.auditor.principal, one, fresh()),
+            got(desk, ward.auditor, one, DRAFT),
+            got(desk, ward.auditor, one, ISSUED_PDF),
+        ):
+            assert await refusal(call) == "REPORT_DISCARDED"
+    assert await refusal(desk.discard(ward.auditor.principal, "rpt_none", fresh())) == "UNKNOWN_REPORT"
+    stranger = replace(ward.auditor.principal, tenant="another")
+    assert await refusal(desk.discard(stranger, waits, fresh())) == "UNKNOWN_REPORT"
+    last = await create(ward, full)
+    await made(full, last)
+    await sign(full, ward.auditor, last)
+    await full.issue(ward.auditor.principal, last, fresh())
+    assert await refusal(desk.discard(ward.auditor.principal, last, fresh())) == "REPORT_ISSUED"
+    whole, _steps = await export(ward, tmp_path, order())
+    report = verify(ward, whole)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    await full.drain()
+
+
+async def test_of_a_discard_and_a_sign_off_or_an_issue_at_once_one_is_on_record(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    for step in ("sign", "issue"):
+        report_id = await create(ward, desk)
+        await made(desk, report_id)
+        if step == "sign":
+            call = sign(desk, ward.auditor, report_id)
+        else:
+            await sign(desk, ward.auditor, report_id)
+            call = desk.issue(ward.auditor.principal, report_id, fresh())
+        discarding = desk.discard(ward.auditor.principal, report_id, fresh())
+        done = await asyncio.gather(call, discarding, return_exceptions=True)
+        stream = await ward.gate.ledger.whole_stream(TENANT, report_stream(report_id))
+        kinds = [entry.type for entry in stream if entry.type != DISCLOSED]
+        refused = [one for one in done if isinstance(one, BaseException)]
+        assert all(isinstance(one, AttendingError) for one in refused), refused
+        if kinds[-1] == DISCARDED:
+            assert not (tmp_path / "reports" / TENANT / report_id).exists()
+        assert ISSUED not in kinds or kinds[-1] == ISSUED
+        row = (await desk.get(TENANT, report_id)).row["state"]
+        assert row == {SIGNED_OFF: "signed_off", DISCARDED: "discarded", ISSUED: "issued"}[kinds[-1]]

@@ -22,11 +22,12 @@ from attending.ledger.verify.statistics import figure_lines, statistics_of
 from attending.server.reports import printed
 from attending.server.reports import source as source_module
 from attending.server.reports.annexes import leaf_command
-from attending.server.reports.blocks import folded
+from attending.server.reports.blocks import Column, folded, pairs, table
 from attending.server.reports.particulars import Compared, Kind, Particulars, SignedOff
-from attending.server.reports.pdf import draw_pages, make_pdf
+from attending.server.reports.pdf import TEMPLATE, draw_pages, make_pdf
 from attending.server.reports.printed import plain
 from attending.server.reports.source import read_source
+from attending.server.reports.typeset import typeset
 
 from tests.ledger.verify.conftest import LogBuilder
 from tests.ledger.verify.test_statistics import busy, entries_of
@@ -309,6 +310,47 @@ def test_every_character_that_is_shown_has_a_shape(log: LogBuilder, tmp_path: Pa
     # typst refuses to write PDF/A with a character that it has no shape for.
     one = replace(about(log), scope=names, requested_by=every[:200], verifier_key=str(log.vkey))
     assert make_pdf(bundle, one, tmp_path / "w")
+
+
+@pytest.mark.parametrize("form", ["table", "pairs"])
+def test_a_row_stands_on_one_page_and_one_that_fits_on_none_goes_on(tmp_path: Path, form: str) -> None:
+    def marked(number: int, words: int) -> str:
+        return f"first{number:03} {'words ' * words}last{number:03}"
+
+    numbers, huge = range(120), 900
+    if form == "table":
+        columns = [Column("Number", 20, 8), Column("What", 0, 40), Column("Hash", 40, 20, mono=True)]
+        blocks = [
+            table(
+                columns,
+                [(number, marked(number, 50 + number % 9), "ab" * 90) for number in numbers],
+                lines=10,
+            ),
+            table([Column("What", 20, 9)], [(marked(huge, 900),)], lines=10_000),
+        ]
+    else:
+        blocks = [
+            pairs([(f"n{number}", marked(number, 90 + number % 9)) for number in numbers]),
+            pairs([("n", marked(huge, 3_000))]),
+        ]
+    words = ("title", "subtitle", "author", "description", "running", "state", "foot")
+    date = {"year": 2026, "month": 1, "day": 1, "hour": 0, "minute": 0, "second": 0}
+    data = {**dict.fromkeys(words, "x"), "keywords": ["x"], "date": date, "blocks": blocks}
+    path = tmp_path / "rows.pdf"
+    (tmp_path / "work").mkdir()
+    path.write_bytes(typeset(TEMPLATE, data, (), tmp_path / "work"))
+    require_inside(path)
+    begun: list[set[int]] = []
+    ended: list[set[int]] = []
+    with pypdfium2.PdfDocument(path) as document:
+        for page in document:
+            text = page.get_textpage().get_text_range()
+            for found, mark in ((begun, "first"), (ended, "last")):
+                found.append({int(one) for one in re.findall(rf"{mark}([0-9]{{3}})", text)} - {huge})
+            assert begun[-1] == ended[-1]
+    assert set.union(*begun) == set(numbers)
+    assert sum(map(bool, begun)) > 2
+    assert f"last{huge}" in text
 
 
 def test_no_line_is_longer_than_its_cell() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.ledger.report_signature import REQUESTED, ROLES, report_stream
+from attending.ledger.report_signature import DISCARDED, REQUESTED, ROLES, report_stream
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.config.reports import ScheduleSection
@@ -27,6 +27,9 @@ from tests.server.inference.conftest import TENANT
 from tests.server.reports.test_desk import create, got, made, opened, sign, written
 from tests.server.reports.test_export import signed_release
 from tests.server.review.conftest import Ward
+
+WAIT = timedelta(days=90)
+"""For a signature."""
 
 
 def section(**changes: Any) -> ScheduleSection:
@@ -108,7 +111,9 @@ async def test_each_period_is_asked_for_once_by_whichever_process_and_made_up_fo
     desk, other = opened(ward, tmp_path), opened(ward, tmp_path)
 
     def scheduler(owner: str) -> Scheduler:
-        return Scheduler(ward.gate.ledger, desk if owner == "srv-a" else other, [one], [TENANT], owner, clock)
+        return Scheduler(
+            ward.gate.ledger, desk if owner == "srv-a" else other, [one], [TENANT], owner, clock, WAIT
+        )
 
     assert await scheduler("srv-a").sweep() == 0  # its month is not over
     clock.advance(hours=24 * 31 * 3)
@@ -172,7 +177,7 @@ async def test_one_schedule_that_cannot_be_kept_holds_up_no_other(
     whole = section(name="whole", first=f"{clock.moment:%Y-%m}-01")
     clock.advance(hours=24 * 31 * 2)
     await signed_release(ward)
-    assert await Scheduler(ward.gate.ledger, desk, [wide, whole], [TENANT], "srv-a", clock).sweep() == 1
+    assert await Scheduler(ward.gate.ledger, desk, [wide, whole], [TENANT], "srv-a", clock, WAIT).sweep() == 1
     [row] = await desk.list(TENANT, 10, 0)
     assert row.row["report_id"] == report_id(TENANT, whole, periods(whole, clock.moment)[0])
     await desk.drain()
@@ -186,5 +191,42 @@ async def test_a_log_that_takes_nothing_holds_up_no_other_tenant(ward: Ward, tmp
     await signed_release(ward)
     # One that there is not answers as one that is frozen: with an error of the ledger's.
     tenants = ["nowhere", TENANT]
-    assert await Scheduler(ward.gate.ledger, desk, [one], tenants, "srv-a", clock).sweep() == 1
+    assert await Scheduler(ward.gate.ledger, desk, [one], tenants, "srv-a", clock, WAIT).sweep() == 1
     await desk.drain()
+
+
+async def test_what_nobody_signs_in_time_is_discarded_once_and_what_is_signed_stays(
+    ward: Ward, tmp_path: Path
+) -> None:
+    clock, desk, other = ward.gate.clock, opened(ward, tmp_path), opened(ward, tmp_path)
+    await signed_release(ward)
+    unsigned, signed = await create(ward, desk), await create(ward, desk)
+    for name in (unsigned, signed):
+        await made(desk, name)
+    await sign(desk, ward.auditor, signed)
+    place = desk.folder / TENANT
+
+    def schedulers() -> list[Scheduler]:
+        ledger = ward.gate.ledger
+        return [Scheduler(ledger, one, [], [TENANT], "srv-a", clock, WAIT) for one in (desk, other)]
+
+    clock.advance(hours=24 * WAIT.days - 1)
+    young = await create(ward, desk)
+    await made(desk, young)
+    await asyncio.gather(*(one.sweep() for one in schedulers()))
+    assert (place / unsigned).exists()
+    clock.advance(hours=2)
+    await asyncio.gather(*(one.sweep() for one in schedulers()))
+    states = {str(one.row["report_id"]): one.row["state"] for one in await desk.list(TENANT, 10, 0)}
+    assert states == {unsigned: "discarded", signed: "signed_off", young: "requested"}
+    assert sorted(path.name for path in place.iterdir()) == sorted([signed, young])
+    *_before, entry = await ward.gate.ledger.whole_stream(TENANT, report_stream(unsigned))
+    assert (entry.type, entry.actor, entry.body["reason"]) == (DISCARDED, "system:srv-a", "not_signed")
+    # A crash between entry and files leaves files, and so does another process that was making them.
+    (place / unsigned).mkdir()
+    (place / unsigned / DRAFT).write_bytes(b"left")
+    await schedulers()[0].sweep()
+    assert not (place / unsigned).exists()
+    assert len(await ward.gate.ledger.whole_stream(TENANT, report_stream(unsigned))) == len(_before) + 1
+    await desk.drain()
+    await other.drain()

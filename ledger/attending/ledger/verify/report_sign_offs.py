@@ -1,4 +1,6 @@
-"""Reports: each is asked for, signed off by a named person, and issued as what was signed, in that order (V11-V14)."""
+"""Reports: each is asked for, signed off by a named person, and issued as what was signed, in that order (V11-V14). One
+that is not issued may be discarded, and is then at its end.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Final
 from attending.ledger.entry import Entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.report_signature import (
+    DISCARDED,
     DISCLOSED,
     ISSUED,
     REQUESTED,
@@ -33,6 +36,7 @@ class _Life:
     signed: ReportStatement | None = None
     signed_seen: bool = False
     issued: bool = False
+    discarded: bool = False
 
 
 class ReportSignOffs:
@@ -52,7 +56,7 @@ class ReportSignOffs:
             if entry.stream in self._lives:
                 self._findings.fail("V14", "report was asked for before", entry.index)
             self._lives[entry.stream] = _Life(self._whole)
-        elif entry.type in (SIGNED_OFF, ISSUED, DISCLOSED):
+        elif entry.type in (SIGNED_OFF, ISSUED, DISCLOSED, DISCARDED):
             life = self._lives.get(entry.stream)
             if life is None:
                 self._wrong(self._whole, "report was never asked for", entry.index)
@@ -61,11 +65,15 @@ class ReportSignOffs:
                 self._sign(life, entry)
             elif entry.type == ISSUED:
                 self._issue(life, entry)
+            elif entry.type == DISCARDED:
+                self._discard(life, entry)
 
     def _sign(self, life: _Life, entry: Entry) -> None:
         report, index = self._findings, entry.index
         if life.signed_seen:
             report.fail("V14", "report was signed off before", index)
+        if life.discarded:
+            report.fail("V14", "report was signed off after it was discarded", index)
         life.signed_seen = True
         try:
             statement = parse_report_statement(entry.body.get("statement"))
@@ -88,6 +96,8 @@ class ReportSignOffs:
         report, index, body = self._findings, entry.index, entry.body
         if life.issued:
             report.fail("V14", "report was issued before", index)
+        if life.discarded:
+            report.fail("V14", "report was issued after it was discarded", index)
         life.issued = True
         if life.signed is None:
             if not life.signed_seen:
@@ -97,6 +107,12 @@ class ReportSignOffs:
         for name in _BOUND:
             if body.get(name) != said[name]:
                 report.fail("V14", f"`{name}` of the report issued is not what was signed", index)
+
+    def _discard(self, life: _Life, entry: Entry) -> None:
+        if life.issued or life.discarded:
+            how = "issued" if life.issued else "discarded"
+            self._findings.fail("V14", f"report was discarded, and had been {how} before", entry.index)
+        life.discarded = True
 
     def _wrong(self, certain: bool, detail: str, index: int) -> None:
         if certain:

@@ -56,6 +56,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.ReportService/PrepareSignOff": "prepareSignOff",
     "/attending.v1.ReportService/SignOffReport": "signOffReport",
     "/attending.v1.ReportService/IssueReport": "issueReport",
+    "/attending.v1.ReportService/DiscardReport": "discardReport",
     "/attending.v1.ReportService/DownloadReport": "downloadReport",
     "/attending.v1.ReportService/ReconcileUsage": "reconcileUsage",
     "/attending.v1.PromptService/CreateVersion": "createVersion",

@@ -199,6 +199,28 @@ def issue(report_id: str, as_json: bool, connection: Connection) -> None:
 
 
 @report.command(
+    short_help="Discard a report that is not issued.",
+    epilog=examples("attending report discard rpt_0123456789abcdef0123456789abcdef"),
+)
+@click.argument("report_id")
+@click.option("--yes", is_flag=True, help="Do not ask before discarding.")
+@json_option
+@connection_options(AUDITOR)
+def discard(report_id: str, yes: bool, as_json: bool, connection: Connection) -> None:
+    """Discard REPORT_ID: its files go, and it is never issued. That it was asked for, and who discarded it, stays on
+    record.
+    """
+    if not yes and not click.confirm(f"discard {report_id} and its files?", err=True):
+        raise CommandError("nothing was discarded", "give --yes to discard it without being asked", Exit.HELD)
+    with ReportClient(connection) as client:
+        answer = client.discard(report_id)
+    if as_json:
+        click.echo(as_json_line(answer))
+        return
+    click.echo(f"discarded: entry {answer.receipt.index}")
+
+
+@report.command(
     short_help="Download a file of a report.",
     epilog=examples(
         "attending report download rpt_0123456789abcdef0123456789abcdef --out report.pdf",

@@ -91,6 +91,12 @@ class ReportsSection(Section):
         description="What the files of one tenant's reports may take, in GiB, before another is asked for. Evidence "
         "and drafts of issued reports go first, and are made again when asked for; issued files stay.",
     )
+    sign_within_days: int = Field(
+        default=90,
+        ge=1,
+        le=3_650,
+        description="Days that a report waits for its signature; then it is discarded, and its files go.",
+    )
     schedules: list[ScheduleSection] = Field(
         default=[],
         max_length=100,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from attending.ledger.entry import Entry
-from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF
+from attending.ledger.report_signature import DISCARDED, DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF
 from attending.server.phi.purpose import Purpose
 from attending.server.reports.desk import Report
 from attending.server.reports.kinds import KINDS
@@ -50,11 +50,13 @@ STANDINGS: Final = {
     "ready": "waits for sign-off",
     "signed_off": "signed off, not issued",
     "issued": "issued",
+    "discarded": "discarded",
 }
 SHOWN: Final = {
     "requested": "that wait for sign-off",
     "signed_off": "signed off, not issued",
     "issued": "issued",
+    "discarded": "discarded",
 }
 """What of the list may be asked for."""
 VERDICTS: Final = {
@@ -88,6 +90,8 @@ def event(entry: Entry) -> str:
         return f"Signed off with {'a passkey' if passkey else 'a key in a file'}"
     if entry.type == ISSUED:
         return "Issued and sealed" if "seal" in body else "Issued without a seal"
+    if entry.type == DISCARDED:
+        return "Discarded: nobody signed it off in time" if body["reason"] == "not_signed" else "Discarded"
     return entry.type
 
 

@@ -37,6 +37,7 @@ SENTENCES: Final[dict[str, str]] = {
     "REPORT_FILES_FULL": "The reports of your organisation take all the room they may. Sign off and issue what waits, "
     "or tell your operator.",
     "REPORT_ISSUED": "This report is issued already. Download it.",
+    "REPORT_DISCARDED": "This report was discarded. Ask for a new one.",
     "REPORT_MOVED": "Somebody did something with this report at the same moment. Look at it again, then decide.",
     "REPORT_NOT_ISSUED": "This report is not issued yet. Download the draft, or have it issued first.",
     "REPORT_NOT_MADE": "It could not be made: the server's log names what failed. Try again; if it stays so, tell your "

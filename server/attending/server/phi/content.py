@@ -104,6 +104,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReportService/PrepareSignOff": _REPORT,
     "/attending.v1.ReportService/SignOffReport": _REPORT,
     "/attending.v1.ReportService/IssueReport": _REPORT,
+    "/attending.v1.ReportService/DiscardReport": _REPORT,
     "/attending.v1.ReportService/DownloadReport": GivesNone(
         "counts and entries, which hold commitments to texts and none of them"
     ),

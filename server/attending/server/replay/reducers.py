@@ -65,6 +65,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "report.requested": (reports.requested,),
     "report.signed_off": (reports.signed_off,),
     "report.issued": (reports.issued,),
+    "report.discarded": (reports.discarded,),
     "notice.due": (notices.due,),
     "notice.settled": (notices.settled,),
     "notice.retried": (notices.retried,),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import grpc
 from attending.server.app import App, Component
 from attending.server.reports.desk import ReportDesk
@@ -33,7 +35,13 @@ class Reports(Component):
             sealer=None if section is None else build_sealer(section),
         )
         self._scheduler = Scheduler(
-            app.ledger, desk, app.config.reports.schedules, app.tenants, app.owner, app.now
+            app.ledger,
+            desk,
+            app.config.reports.schedules,
+            app.tenants,
+            app.owner,
+            app.now,
+            timedelta(days=app.config.reports.sign_within_days),
         )
         usage = UsageDesk(app.ledger, exporter, app.config.storage.folder / "usage", app.now)
         compared = UsageComparisons(app.ledger, usage)

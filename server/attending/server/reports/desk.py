@@ -1,6 +1,7 @@
 """A report's life, each step a conditional append on the stream `report:<id>` of the tenant's log.
 
     requested --signed off (a named person)--> signed off --issued--> issued
+    requested, signed off --discarded (by a person; where nobody signs, by time)--> discarded
 
 The files are derived: `report.requested` says which part of the log under which head, so that bundle and draft are made
 again, byte for byte, by any process that finds them missing. What a crash leaves: before an append nothing of the step,
@@ -36,6 +37,7 @@ from attending.server.phi.access import Permit
 from attending.server.phi.purpose import OF_EXPORT
 from attending.server.replay.reducers import rows_of_append
 from attending.server.reports.choose import Choice
+from attending.server.reports.discard import Discards
 from attending.server.reports.evidence import EvidencePlanner
 from attending.server.reports.export import Exporter
 from attending.server.reports.kinds import KINDS
@@ -80,6 +82,7 @@ class ReportDesk:
     _evidence: EvidencePlanner = field(init=False)
     _workshop: Workshop = field(init=False)
     _sign_off: SignOff = field(init=False)
+    _discards: Discards = field(init=False)
 
     def __post_init__(self) -> None:
         self._record = Record(self.ledger, self.now)
@@ -88,6 +91,7 @@ class ReportDesk:
             self._record, self.exporter, self._evidence, self.folder, self.embedded, self.sealer
         )
         self._sign_off = SignOff(self._record, self._workshop, self.authorizer)
+        self._discards = Discards(self._record, self._workshop)
 
     async def create(self, permit: Permit, kind: Kind, choice: Choice, purpose: str, once: Once) -> Report:
         """Puts the report on record and begins to make it.
@@ -167,15 +171,19 @@ class ReportDesk:
     async def get(self, tenant: str, report_id: str) -> Report:
         """The report; begins to make it where its files are missing. Raises NotFound (UNKNOWN_REPORT)."""
         row = await self._record.row(tenant, report_id)
-        # Of an issued one that is there, evidence and draft may be gone to make room.
-        settled = row["state"] == "issued" and (self._workshop.place(tenant, report_id) / ISSUED_PDF).exists()
+        # Of an issued one that is there, evidence and draft may be gone to make room; of a discarded one all is gone.
+        settled = row["state"] == "discarded" or (
+            row["state"] == "issued" and (self._workshop.place(tenant, report_id) / ISSUED_PDF).exists()
+        )
         look = self._workshop.seen if settled else self._workshop.begin
         making = look(tenant, report_id)
         return Report(row, self._workshop.there(tenant, report_id), making)
 
     async def again(self, tenant: str, report_id: str) -> None:
-        """Begins to make again what could not be made. Raises NotFound (UNKNOWN_REPORT)."""
-        await self._record.row(tenant, report_id)
+        """Begins to make again what could not be made. Raises NotFound (UNKNOWN_REPORT), FailedPrecondition
+        (REPORT_DISCARDED).
+        """
+        await self._record.in_state(tenant, report_id, "requested", "signed_off", "issued")
         self._workshop.again(tenant, report_id)
 
     async def look(self, tenant: str, report_id: str) -> Look:
@@ -271,6 +279,18 @@ class ReportDesk:
                 made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
             return entry
 
+    async def discard(self, principal: Principal, report_id: str, once: Once) -> Entry:
+        """As `Discards.discard`; PermissionDenied (about a person, and the caller may not report on one)."""
+        row = await self._record.row(principal.tenant, report_id)
+        await self._require_right(principal, Kind(row["kind"]))
+        return await self._discards.discard(principal, report_id, once)
+
+    async def expire(self, tenant: str, actor: str, before: datetime) -> int:
+        """As `Discards.expire`, and then `Discards.tidy`."""
+        count = await self._discards.expire(tenant, actor, before)
+        await self._discards.tidy(tenant)
+        return count
+
     async def download(self, permit: Permit, report_id: str, name: str) -> AsyncIterator[bytes]:
         """The bytes of a file, after its disclosure is on record.
 
@@ -280,6 +300,8 @@ class ReportDesk:
         tenant = permit.principal.tenant
         row = await self._record.row(tenant, report_id)
         await self._require_right(permit.principal, Kind(row["kind"]))
+        if row["state"] == "discarded":
+            raise FailedPrecondition("REPORT_DISCARDED")
         if name == ISSUED_PDF and row["state"] != "issued":
             raise FailedPrecondition("REPORT_NOT_ISSUED")
         if name == ISSUED_PDF:
@@ -298,7 +320,7 @@ class ReportDesk:
                 "purpose_of_use": permit.purpose.value,
             }
             await self.ledger.append(
-                tenant, [self._record.entry(permit.principal, DISCLOSED, report_id, body)]
+                tenant, [self._record.entry(permit.principal.actor, DISCLOSED, report_id, body)]
             )
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, 65_536):
@@ -308,14 +330,14 @@ class ReportDesk:
         """The file, made again where it is gone. Raises FailedPrecondition (REPORT_NOT_READY) where it is not there by
         then, or gone once more: another process makes room, too.
         """
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             return path.open("rb")
         place = await self._workshop.ready(tenant, report_id)
         if path.name == ISSUED_PDF:
             await self._workshop.issue_again(tenant, report_id, place)
         try:
             return path.open("rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise FailedPrecondition("REPORT_NOT_READY") from None
 
     async def _require_right(self, principal: Principal, kind: Kind) -> None:
@@ -324,10 +346,9 @@ class ReportDesk:
             await self.authorizer.require(right, Resource.log(principal.tenant), principal)
 
     async def _make_room(self, tenant: str) -> None:
-        rows = await self.ledger.query(
-            select(_REPORTS.c.report_id).where(_REPORTS.c.log_id == tenant, _REPORTS.c.state == "issued")
-        )
-        issued = [row[0] for row in rows if (self._workshop.place(tenant, row[0]) / ISSUED_PDF).exists()]
+        await self._discards.tidy(tenant)
+        rows = await self._record.ids(tenant, _REPORTS.c.state == "issued")
+        issued = [one for one in rows if (self._workshop.place(tenant, one) / ISSUED_PDF).exists()]
         shelf = Shelf(self.folder / tenant, self.most_bytes)
         await asyncio.to_thread(shelf.make_room, issued, (BUNDLE, DRAFT))
 

@@ -34,5 +34,9 @@ def issued(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, {"state": "issued", "issued_at": fact.time})
 
 
+def discarded(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    return _write(fact, {"state": "discarded"})
+
+
 def _write(fact: Fact, values: dict[str, object]) -> Sequence[RowWrite]:
     return [RowWrite(projections.report, {"report_id": fact.body["report"]}, values)]

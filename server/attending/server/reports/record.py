@@ -17,7 +17,7 @@ from attending.server.auth.principal import Principal
 from attending.server.errors import Aborted, FailedPrecondition, NotFound
 from attending.server.idempotency import Once, index_of
 from attending.server.replay.reducers import rows_of_append
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ColumnElement, RowMapping, select
 
 _REPORTS = projections.report
 
@@ -38,16 +38,25 @@ class Record:
             raise NotFound("UNKNOWN_REPORT")
         return rows[0]._mapping
 
-    async def in_state(self, tenant: str, report_id: str, state: str) -> RowMapping:
-        """Its row, where it is in that state. Raises NotFound, and FailedPrecondition with the state that it is in."""
+    async def ids(self, tenant: str, *conditions: ColumnElement[bool]) -> list[str]:
+        """Of the tenant's reports whose rows are so, in the order in which they were asked for."""
+        query = select(_REPORTS.c.report_id).where(_REPORTS.c.log_id == tenant, *conditions)
+        return [row[0] for row in await self.ledger.query(query.order_by(_REPORTS.c.requested_index))]
+
+    async def in_state(self, tenant: str, report_id: str, *states: str) -> RowMapping:
+        """Its row, where it is in one of the states. Raises NotFound, and FailedPrecondition with what it is in."""
         row = await self.row(tenant, report_id)
-        if row["state"] == state:
+        if row["state"] in states:
             return row
-        if row["state"] == "requested":
-            raise FailedPrecondition("REPORT_NOT_SIGNED_OFF")
-        if row["state"] == "signed_off":
-            raise FailedPrecondition("REPORT_SIGNED_OFF")
-        raise FailedPrecondition("REPORT_ISSUED")
+        match row["state"]:
+            case "requested":
+                raise FailedPrecondition("REPORT_NOT_SIGNED_OFF")
+            case "signed_off":
+                raise FailedPrecondition("REPORT_SIGNED_OFF")
+            case "discarded":
+                raise FailedPrecondition("REPORT_DISCARDED")
+            case _:
+                raise FailedPrecondition("REPORT_ISSUED")
 
     async def requested(self, tenant: str, report_id: str) -> Entry:
         return (await self.ledger.stream_entries(tenant, report_stream(report_id), 0, 1))[0]
@@ -77,7 +86,7 @@ class Record:
         sealed: Sequence[SealedPayload] = (),
     ) -> Entry:
         """The entry, once it is durable; on condition that the stream has not moved. Raises Aborted (REPORT_MOVED)."""
-        tenant, pending = principal.tenant, self.entry(principal, kind, report_id, body, sealed)
+        tenant, pending = principal.tenant, self.entry(principal.actor, kind, report_id, body, sealed)
         appending = self.ledger.append(
             tenant,
             [pending],
@@ -90,7 +99,7 @@ class Record:
 
     def entry(
         self,
-        principal: Principal,
+        actor: str,
         kind: str,
         report_id: str,
         body: dict[str, Any],
@@ -99,7 +108,7 @@ class Record:
         return PendingEntry(
             type=kind,
             stream=report_stream(report_id),
-            actor=principal.actor,
+            actor=actor,
             subject=None,
             body=body,
             payloads=tuple(sealed),

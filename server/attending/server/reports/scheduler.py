@@ -1,4 +1,5 @@
-"""Asks for the reports of schedules when they are due, once each, whatever was down meanwhile.
+"""Asks for the reports of schedules when they are due, once each, whatever was down meanwhile; and lets go of reports
+that nobody signs off in time, which would take the place of others.
 
 Each has an id that follows from its schedule and period, and an entry on condition that there is none of it yet: of
 several processes one asks, and none asks again. Nothing is issued by itself: a named person signs each off.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -38,18 +39,20 @@ class Scheduler:
         tenants: Sequence[str],
         owner: str,
         now: Callable[[], datetime],
+        sign_within: timedelta,
     ) -> None:
+        """`sign_within` is how long a report waits for its signature."""
         self._ledger = ledger
         self._desk = desk
         self._schedules = schedules
         self._tenants = tenants
         self._owner = owner
         self._now = now
+        self._sign_within = sign_within
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        if self._schedules:
-            self._task = asyncio.create_task(self._run(), name="report schedules")
+        self._task = asyncio.create_task(self._run(), name="report schedules")
 
     async def close(self) -> None:
         if self._task is not None:
@@ -57,7 +60,9 @@ class Scheduler:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> int:
-        """Asks for what is due; how many reports that were."""
+        """Asks for what is due; how many reports that were. Before that, what waited too long is discarded."""
+        for tenant in self._tenants:
+            await self._expire(tenant)
         asked = 0
         for section in self._schedules:
             for tenant in section.tenants or self._tenants:
@@ -74,6 +79,15 @@ class Scheduler:
             except Exception as err:
                 log.error("reports.schedule_failed", error_type=type(err).__name__)
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _expire(self, tenant: str) -> None:
+        try:
+            count = await self._desk.expire(tenant, f"system:{self._owner}", self._now() - self._sign_within)
+        except (AttendingError, LedgerError) as err:  # such as a log that is frozen: the others go on
+            log.warning("reports.not_expired", tenant=tenant, reason=err.reason)
+            return
+        if count:
+            log.info("reports.expired", tenant=tenant, count=count)
 
     async def _ask(self, tenant: str, section: ScheduleSection, period: Period) -> bool:
         name = report_id(tenant, section, period)

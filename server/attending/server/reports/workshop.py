@@ -129,6 +129,14 @@ class Workshop:
             raise FailedPrecondition("REPORT_NOT_READY")
         return self.place(tenant, report_id)
 
+    async def discard(self, tenant: str, report_id: str) -> None:
+        """Ends its making and removes its files. A crash in here leaves some, which `Discards.tidy` finds."""
+        making = self._making.pop((tenant, report_id), None)
+        if making is not None and making.task is not None:
+            making.task.cancel()
+            await asyncio.gather(making.task, return_exceptions=True)
+        await asyncio.to_thread(shutil.rmtree, self.place(tenant, report_id), True)
+
     async def drain(self) -> None:
         """Returns when nothing is being made any more; what was under way is made again when it is asked for."""
         tasks = [one.task for one in self._making.values() if one.task is not None]
@@ -304,6 +312,6 @@ async def digest(path: Path) -> str:
 
     try:
         return await asyncio.to_thread(read)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         # It went to make room since it was looked for: it is made again when somebody asks.
         raise FailedPrecondition("REPORT_NOT_READY") from None

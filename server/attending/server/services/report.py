@@ -49,6 +49,7 @@ _KIND_NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
 _STATES: Final = {
     "signed_off": report_pb2.REPORT_STATE_SIGNED_OFF,
     "issued": report_pb2.REPORT_STATE_ISSUED,
+    "discarded": report_pb2.REPORT_STATE_DISCARDED,
 }
 _FILES: Final = {
     report_pb2.REPORT_FILE_REPORT: ISSUED_PDF,
@@ -218,6 +219,16 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             answer.sealed_at.FromDatetime(clock.parse(seal["time"]))
             answer.seal_level = seal["level"]
         return answer
+
+    async def DiscardReport(  # noqa: N802
+        self, request: report_pb2.DiscardReportRequest, context: Context
+    ) -> report_pb2.DiscardReportResponse:
+        begun(request).raise_if_any()
+        principal = current_principal()
+        once = await once_of(self._ledger, principal, request)
+        entry = await self._desk.discard(principal, request.report_id, once)
+        report, receipt = await self._step(principal.tenant, entry)
+        return report_pb2.DiscardReportResponse(report=report, receipt=receipt)
 
     async def DownloadReport(  # noqa: N802
         self, request: report_pb2.DownloadReportRequest, context: Context

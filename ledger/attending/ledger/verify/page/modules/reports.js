@@ -26,15 +26,16 @@ export class Reports {
     const { type, stream, index } = entry;
     if (type === "report.requested") {
       if (this.lives.has(stream)) this.findings.fail("V14", "report was asked for before", index);
-      this.lives.set(stream, { complete: this.whole, signed: null, signedOff: false, issued: false });
-    } else if (["report.signed_off", "report.issued", "report.disclosed"].includes(type)) {
+      this.lives.set(stream, { complete: this.whole, signed: null, signedOff: false, issued: false, discarded: false });
+    } else if (["report.signed_off", "report.issued", "report.disclosed", "report.discarded"].includes(type)) {
       if (!this.lives.has(stream)) {
         this.findings.judge(this.whole, "V14", "report was never asked for, unless entries were left out", index);
-        this.lives.set(stream, { complete: false, signed: null, signedOff: false, issued: false });
+        this.lives.set(stream, { complete: false, signed: null, signedOff: false, issued: false, discarded: false });
       }
       const life = this.lives.get(stream);
       if (type === "report.signed_off") await this.sign(life, entry);
       else if (type === "report.issued") this.issue(life, entry);
+      else if (type === "report.discarded") this.discard(life, entry);
     }
   }
 
@@ -43,6 +44,7 @@ export class Reports {
     const { statement } = body;
     const fail = (check, detail) => this.findings.fail(check, detail, index);
     if (life.signedOff) fail("V14", "report was signed off before");
+    if (life.discarded) fail("V14", "report was signed off after it was discarded");
     life.signedOff = true;
     if (!isStatement(statement)) return fail("V11", "statement is not of the form of version 1");
     life.signed = statement;
@@ -56,6 +58,7 @@ export class Reports {
 
   issue(life, { index, body }) {
     if (life.issued) this.findings.fail("V14", "report was issued before", index);
+    if (life.discarded) this.findings.fail("V14", "report was issued after it was discarded", index);
     life.issued = true;
     if (!life.signed) {
       if (!life.signedOff) this.findings.judge(life.complete, "V14", "report was issued without a signature, unless entries were left out", index);
@@ -64,6 +67,12 @@ export class Reports {
     for (const name of BOUND) {
       if (body[name] !== life.signed[name]) this.findings.fail("V14", `\`${name}\` of the report issued is not what was signed`, index);
     }
+  }
+
+  discard(life, { index }) {
+    const how = life.issued ? "issued" : "discarded";
+    if (life.issued || life.discarded) this.findings.fail("V14", `report was discarded, and had been ${how} before`, index);
+    life.discarded = true;
   }
 }
 
