@@ -91,6 +91,8 @@ class _ReportStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportSta
     """A named person stands for it."""
     REPORT_STATE_ISSUED: _ReportState.ValueType  # 5
     """It is issued."""
+    REPORT_STATE_DISCARDED: _ReportState.ValueType  # 6
+    """It is not wanted any more, or nobody signed it off in time."""
 
 class ReportState(_ReportState, metaclass=_ReportStateEnumTypeWrapper):
     """How a report stands."""
@@ -107,6 +109,8 @@ REPORT_STATE_SIGNED_OFF: ReportState.ValueType  # 4
 """A named person stands for it."""
 REPORT_STATE_ISSUED: ReportState.ValueType  # 5
 """It is issued."""
+REPORT_STATE_DISCARDED: ReportState.ValueType  # 6
+"""It is not wanted any more, or nobody signed it off in time."""
 Global___ReportState: _TypeAlias = ReportState  # noqa: Y015
 
 class _ReportFile:
@@ -850,6 +854,62 @@ class IssueReportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueReportResponse: _TypeAlias = IssueReportResponse  # noqa: Y015
+
+@_typing.final
+class DiscardReportRequest(_message.Message):
+    """What is not wanted any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    report_id: _builtins.str
+    """Required. Which."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        report_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "report_id", b"report_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardReportRequest: _TypeAlias = DiscardReportRequest  # noqa: Y015
+
+@_typing.final
+class DiscardReportResponse(_message.Message):
+    """The report, discarded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Output only. How it stands."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `report.discarded`."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardReportResponse: _TypeAlias = DiscardReportResponse  # noqa: Y015
 
 @_typing.final
 class DownloadReportRequest(_message.Message):
