@@ -1,12 +1,17 @@
-"""Whatever stops a report, a person is told in a sentence of its own, and never by a general one."""
+"""Whatever a report is, and whatever stops it, a person is told in words of its own, and never by general ones."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from attending.ledger.report_signature import MEANING
 from attending.server import reports
+from attending.server.console import report_words
 from attending.server.console.words import OTHERWISE, SENTENCES, sentence
+from attending.server.phi.purpose import OF_EXPORT
+from attending.server.reports.choose import WORDS
+from attending.server.reports.particulars import Kind
 
 RAISED = re.compile(
     r"\b(?:NotFound|FailedPrecondition|Unavailable|Aborted|PermissionDenied)\(\s*\"([A-Z_]+)\""
@@ -25,3 +30,11 @@ def test_every_reason_of_a_time_stamp_authority_says_that_nothing_was_issued() -
     for reason in ("TSA_TIMEOUT", "TSA_HTTP_STATUS", "TSA_ANSWER", "TSA_PRIVATE_ADDRESS"):
         assert "Nothing was issued" in sentence(reason, 503)
     assert sentence("SOMETHING_ELSE", 503) == OTHERWISE[503]
+
+
+def test_every_kind_purpose_and_narrowing_of_a_report_is_said_in_words() -> None:
+    assert set(report_words.SENTENCES) == set(Kind)
+    assert set(report_words.TITLES) == {kind.value for kind in Kind}
+    assert set(report_words.FIELDS) == set(WORDS)
+    assert {name for name, _words in report_words.PURPOSES} == set(OF_EXPORT)
+    assert set(report_words.MEANINGS) == {MEANING}
