@@ -105,6 +105,12 @@ def every() -> list[Sieved]:
     return list(_PATTERNS)
 
 
+def possible(text: str) -> int:
+    """The bits of all patterns that may match in `text`: who goes through many of them asks once, and passes over those
+    whose `bit` is not there."""
+    return _held(text).possible
+
+
 class Group:
     """Patterns of one reader, asked about together: where none of them may match the reader has nothing to do."""
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from attending.guardrails.clinical.statement import Span
 
-_TOKEN: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[.;:!?\n,]|[|/()\u2022]|(?<![a-z])-|-(?![a-z])")
+_TOKEN: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[.;:!?\n,|/()\u2022]|-(?:(?<![a-z]-)|(?![a-z]))")
 _NUMBERS: Final = (
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty ninety "
     "a an couple several few half"
@@ -112,8 +112,9 @@ class Lexicon:
         """Every concept of the text, those denied among them."""
         found: list[Told] = []
         words = tokens.words
+        learnt = self._known.get
         for i, word in enumerate(words):
-            known = self._known.get(word) or self._learn(word)
+            known = learnt(word) or self._learn(word)
             if known is _NOTHING:
                 continue
             following = words[i + 1] if i + 1 < len(words) else ""

@@ -13,7 +13,7 @@ from typing import Final
 
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.emergency.concepts import Tokens, Told
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Sieved, possible
 
 _IS: Final = r"(?:[ :=]|of|was|is|are|at|now|reads?|reading|to|level|up){0,4}? ?"
 _ONES: Final = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -78,9 +78,11 @@ _READ: Final = {name: Sieved(pattern, re.I) for name, pattern in _PATTERNS.items
 
 def measured(text: str, tokens: Tokens) -> list[Told]:
     """Every measurement of the text that is a sign by its value."""
+    bits = possible(text)
     return [
         Told(name, tokens.at(match.start()), tokens.at(match.end() - 1), Span(match.start(), match.end()))
         for name, pattern in _READ.items()
+        if pattern.bit & bits
         for match in pattern.finditer(text)
     ]
 

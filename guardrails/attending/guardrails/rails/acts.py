@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.rails.signs import Place
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Sieved, possible
 
 _MAX_READ: Final = 2_000
 """Anchors whose sentence is read; a text with more is none of a clinic's, and each counts."""
@@ -41,8 +41,9 @@ class Act:
 def found_acts(acts: Iterable[Act], text: str, place: Place) -> Iterator[tuple[str, int, int]]:
     """Family and span of each anchor whose act is complete in `text`, folded with line ends as spaces."""
     ascii_only = text.isascii()
+    bits = possible(text)
     for act in acts:
-        if place not in act.places or (ascii_only and not act.ascii_only):
+        if not act.anchor.bit & bits or place not in act.places or (ascii_only and not act.ascii_only):
             continue
         for read, match in enumerate(act.anchor.finditer(text)):
             start, end = match.span()

@@ -32,6 +32,7 @@ from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.signs import Place, Sign
 from attending.guardrails.rails.together import found_together
+from attending.guardrails.sieve import possible
 
 __all__ = ["MAX_HITS", "InjectionHit", "Place", "find_injection"]
 
@@ -118,8 +119,11 @@ def _found(reading: Reading, place: Place) -> Iterator[tuple[str, int, int]]:
 
 def _of_signs(signs: Iterable[Sign], text: str, place: Place) -> Iterator[tuple[str, int, int]]:
     weak = 0
+    bits = possible(text)
     for sign in signs:
-        if place not in sign.places or (sign.needs and not any(need in text for need in sign.needs)):
+        if not sign.pattern.bit & bits or place not in sign.places:
+            continue
+        if sign.needs and not any(need in text for need in sign.needs):
             continue
         for match in sign.pattern.finditer(text):
             if sign.weak:
@@ -134,7 +138,10 @@ def _excused(sign: Sign, text: str, start: int, end: int) -> bool:
 
 
 def _of_language(language: Language, text: str) -> Iterator[tuple[str, int, int]]:
+    bits = possible(text)
     for family, pattern in language.patterns:
+        if not pattern.bit & bits:
+            continue
         for match in pattern.finditer(text):
             start, end = match.span()
             if family == "override" and language.care.search(text[max(0, start - 60) : end + 80]) is not None:

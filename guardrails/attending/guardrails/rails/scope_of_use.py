@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Sieved, possible
 
 Topic = Literal[
     "code", "schoolwork", "creative_writing", "politics", "legal", "finance", "records_of_others", "entertainment",
@@ -258,10 +258,13 @@ def find_off_topic(
 
 
 def _found(table: dict[Topic, tuple[Sieved, ...]], plain: str, allowed: Sequence[str]) -> Iterator[OffTopic]:
+    bits = possible(plain)
     for topic, patterns in table.items():
         if topic in allowed:
             continue
         for pattern in patterns:
+            if not pattern.bit & bits:
+                continue
             for count, match in enumerate(pattern.finditer(plain)):
                 if count >= MAX_HITS:
                     break

@@ -14,7 +14,7 @@ from typing import Final
 
 from attending.guardrails.rails.care import about_care, no_order, sentence
 from attending.guardrails.rails.signs import DOCUMENT, GIVEN, PROMPT, Place
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Sieved, possible
 
 _MAX_READ: Final = 2_000
 """Anchors whose sentence is read; a text with more is none of a clinic's, and each counts."""
@@ -283,8 +283,9 @@ _CLAUSE_ENDS: Final = re.compile(";")
 
 def found_together(text: str, place: Place) -> Iterator[tuple[str, int, int]]:
     """Family and span of each anchor that counts in `text`, which is folded with line ends as spaces."""
+    bits = possible(text)
     for sign in SIGNS:
-        if place not in sign.places:
+        if not sign.anchor.bit & bits or place not in sign.places:
             continue
         for read, match in enumerate(sign.anchor.finditer(text)):
             start, end = match.span()

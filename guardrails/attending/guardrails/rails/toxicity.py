@@ -15,7 +15,7 @@ from typing import Final, Literal
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold
 from attending.guardrails.rails.spoken import told_of
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Sieved, possible
 
 Kind = Literal["insult", "hate", "threat", "sexual", "demeaning"]
 MAX_HITS: Final = 20
@@ -329,7 +329,7 @@ def find_toxicity(text: str) -> tuple[ToxicHit, ...]:
     `deobfuscate.MAX_CHARACTERS` is not read here and found by the injection rail."""
     text = text[:MAX_CHARACTERS]
     plain = fold(text).replace("\n", " ")
-    found = sorted(set(_candidates(plain)), key=lambda hit: (hit.start, -hit.end))
+    found = sorted(set(_candidates(plain)), key=lambda hit: (hit.start, -hit.end, hit.kind))
     if not found:
         return ()
     origin = Origin(text)
@@ -343,7 +343,10 @@ def find_toxicity(text: str) -> tuple[ToxicHit, ...]:
 
 def _candidates(plain: str) -> Iterator[ToxicHit]:
     read = 0
+    bits = possible(plain)
     for kind, pattern, deniable in _PATTERNS:
+        if not pattern.bit & bits:
+            continue
         for match in pattern.finditer(plain):
             read += 1
             if read > _MAX_READ or not told_of(plain, *match.span(), deniable=deniable):
