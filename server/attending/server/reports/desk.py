@@ -47,6 +47,7 @@ from attending.server.reports.record import Record
 from attending.server.reports.seal import Sealer
 from attending.server.reports.shelf import Shelf
 from attending.server.reports.sign_off import Prepared, SignOff
+from attending.server.reports.verdict import VERDICT
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, SEAL_KIND, Making, Workshop, digest
 from sqlalchemy import RowMapping, select
 
@@ -350,7 +351,7 @@ class ReportDesk:
         rows = await self._record.ids(tenant, _REPORTS.c.state == "issued")
         issued = [one for one in rows if (self._workshop.place(tenant, one) / ISSUED_PDF).exists()]
         shelf = Shelf(self.folder / tenant, self.most_bytes)
-        await asyncio.to_thread(shelf.make_room, issued, (BUNDLE, DRAFT))
+        await asyncio.to_thread(shelf.make_room, issued, (BUNDLE, VERDICT, DRAFT))
 
     async def _require_givable(self, tenant: str, report_id: str) -> None:
         requested = await self._record.requested(tenant, report_id)
