@@ -94,7 +94,7 @@ _WHEN: Final = re.compile(
 )
 """When, or for what, somebody looks at the patient again."""
 _PLANNED: Final = re.compile(
-    r"\b(?:bloods?|labs?|blood tests?|u&es?|bmp|cmp|electrolytes|creatinine|potassium|inr|ecg|ekg|fbc|cbc|lfts?|levels?"
+    r"\b(?:bloods?|labs?|blood tests?|u&es?|bmp|cmp|electrolytes|creatinine|inr|ecg|ekg|fbc|cbc|lfts?|levels?"
     r"|review|follow-?up|clinic|appointment|re-?check|visit|rtc|phone call|bp|blood pressure)\b[^.;\n]{0,30}?\b"
     rf"{_TIME}",
     re.I,
