@@ -224,7 +224,7 @@ class _Adapter(LibrarySigner):  # type: ignore[misc] # the library has no types
     def __init__(self, signer: Signer) -> None:
         chain = [asn1_x509.Certificate.load(item.public_bytes(Encoding.DER)) for item in signer.chain]
         registry = SimpleCertificateStore()
-        registry.register_multiple(chain)
+        registry.register_multiple(chain[1:])  # the first is put in by itself
         super().__init__(signing_cert=chain[0], cert_registry=registry)
         self._inner = signer
 

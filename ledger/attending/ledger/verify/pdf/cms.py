@@ -32,6 +32,8 @@ _SIGNING_CERTIFICATE_V2: Final = "1.2.840.113549.1.9.16.2.47"
 _RSA: Final = "1.2.840.113549.1.1.1"
 _PSS: Final = "1.2.840.113549.1.1.10"
 
+_NULL: Final = b"\x05\x00"
+
 DIGESTS: Final[Mapping[str, str]] = {
     "2.16.840.1.101.3.4.2.1": "sha256",
     "2.16.840.1.101.3.4.2.2": "sha384",
@@ -131,13 +133,26 @@ def parse(data: bytes, content_type: str) -> SignedData:
     _require(len(outer) == 2 and outer[0].oid() == _SIGNED_DATA, "not a CMS signature")
     parts = _only(outer[1].children(0xA0)).children()
     _require(len(parts) >= 4, "signature lacks parts")
+    functions = [item.children() for item in parts[1].children(SET)]
+    _require(all(map(_without_parameters, functions)), "hash function is not allowed")
     inner = parts[2].children()
     _require(bool(inner) and inner[0].oid() == content_type, "signature is over content of another kind")
     content = _only(inner[1].children(0xA0)).octets() if len(inner) > 1 else None
     certificates = _certificates(parts[3:-1])
     info = _only(parts[-1].children(SET)).children()
-    _require(len(info) >= 6 and info[3].tag == 0xA0, "signer signed no attributes")
+    _require(len(info) in (6, 7) and info[3].tag == 0xA0, "signer signed no attributes")
+    # RFC 5652, sections 5.1 and 5.3, for a signature with X.509 certificates alone.
+    version = 1 if info[1].tag == SEQUENCE else 3
+    _require(info[0].integer() == version, "signer is of another version")
+    _require(
+        parts[0].integer() == (version if content_type == DATA else 3), "signature is of another version"
+    )
     digest = digest_name(info[2])
+    named = _first(info[2])
+    _require(
+        any(item[:1] == [named] for item in functions),
+        "signature does not list the hash function of its signer",
+    )
     signed = {}
     for name, values in _attributes(info[3]):
         _require(name not in signed and len(values) == 1, "signed attribute is there twice")
@@ -149,7 +164,7 @@ def parse(data: bytes, content_type: str) -> SignedData:
     )
     unsigned: dict[str, list[Element]] = {}
     for more in info[6:]:
-        for name, values in _attributes(Element(0xA0, more.content, more.encoded)):
+        for name, values in _attributes(more, 0xA1):
             unsigned.setdefault(name, []).extend(values)
     return SignedData(
         content_type,
@@ -201,7 +216,7 @@ def _signer(sid: Element, certificates: Sequence[x509.Certificate]) -> x509.Cert
         parts = sid.children()
         _require(len(parts) == 2, "signer is not named by issuer and serial number")
         issuer, serial = parts
-        number = int.from_bytes(serial.content, "big", signed=True)
+        number = serial.integer()
         named = [
             item
             for item in certificates
@@ -226,6 +241,8 @@ def _algorithm(element: Element, digest: str) -> tuple[str, str | None]:
     parts = element.children()
     _require(bool(parts), "signature names no algorithm")
     name = parts[0].oid()
+    if name != _PSS:
+        _require(_without_parameters(parts), "algorithm of the signature is not allowed")
     if name == _RSA:
         return "rsa", None
     if name in _RSA_WITH:
@@ -241,14 +258,19 @@ def digest_name(element: Element) -> str:
     """The hash function of an AlgorithmIdentifier, as `hashlib` has it."""
     parts = element.children()
     name = DIGESTS.get(parts[0].oid()) if parts else None
-    if name is None:
+    if name is None or not _without_parameters(parts):
         raise VerificationError("hash function is not allowed")
     return name
 
 
-def _attributes(element: Element) -> list[tuple[str, list[Element]]]:
+def _without_parameters(parts: Sequence[Element]) -> bool:
+    """Whether an AlgorithmIdentifier has no parameters, or NULL (RFC 5754, sections 2 and 3)."""
+    return [item.encoded for item in parts[1:]] in ([], [_NULL])
+
+
+def _attributes(element: Element, tag: int = 0xA0) -> list[tuple[str, list[Element]]]:
     found = []
-    for item in element.children(0xA0):
+    for item in element.children(tag):
         pair = item.children()
         _require(len(pair) == 2, "attribute is not well formed")
         values = pair[1].children(SET)

@@ -2,7 +2,7 @@
 
 import { Refused, sameBytes, toHex } from "./bytes.js";
 import { GENERALIZED_TIME, OCTET_STRING, SEQUENCE, SET, parseDer } from "./der.js";
-import { digestName, digestOf, schemeOf, verifySignature } from "./publickeys.js";
+import { digestName, digestOf, schemeOf, verifySignature, withoutParameters } from "./publickeys.js";
 import { parseCertificate } from "./x509.js";
 
 export const DATA = "1.2.840.113549.1.7.1";
@@ -20,6 +20,12 @@ function require(holds, detail) {
   if (!holds) throw new Refused(detail);
 }
 
+function first(element) {
+  const [child] = element.children();
+  require(child, "element is empty");
+  return child;
+}
+
 function only(items) {
   require(items.length === 1, "exactly one signer and one content are allowed");
   return items[0];
@@ -33,13 +39,23 @@ export function parseSignature(bytes, type) {
   require(outer.length === 2 && outer[0].oid() === SIGNED_DATA, "not a CMS signature");
   const parts = only(outer[1].children(0xa0)).children();
   require(parts.length >= 4, "signature lacks parts");
+  const functions = parts[1].children(SET);
+  require(functions.every(withoutParameters), "hash function is not allowed");
   const inner = parts[2].children();
   require(inner.length && inner[0].oid() === type, "signature is over content of another kind");
   const content = inner.length > 1 ? only(inner[1].children(0xa0)).octets() : null;
   const certificates = certificatesOf(parts.slice(3, -1));
   const info = only(parts.at(-1).children(SET)).children();
-  require(info.length >= 6 && info[3].tag === 0xa0, "signer signed no attributes");
+  require(info.length >= 6 && info.length <= 7 && info[3].tag === 0xa0, "signer signed no attributes");
+  // RFC 5652, sections 5.1 and 5.3, for a signature with X.509 certificates alone.
+  const version = info[1].tag === SEQUENCE ? 1n : 3n;
+  require(info[0].integer() === version, "signer is of another version");
+  require(parts[0].integer() === (type === DATA ? version : 3n), "signature is of another version");
   const digest = digestName(info[2]);
+  const named = first(info[2]).oid();
+  require(functions.some((item) => first(item).oid() === named), "signature does not list the hash function of its signer");
+  const scheme = schemeOf(info[4], digest);
+  require(scheme.kind === "pss" || withoutParameters(info[4]), "algorithm of the signature is not allowed");
   const attributes = new Map();
   for (const [name, values] of attributesOf(info[3])) {
     require(!attributes.has(name) && values.length === 1, "signed attribute is there twice");
@@ -49,13 +65,13 @@ export function parseSignature(bytes, type) {
   require(attributes.get(CONTENT_TYPE)?.oid() === type, "signed attributes are of content of another kind");
   const unsigned = new Map();
   for (const more of info.slice(6)) {
-    for (const [name, values] of attributesOf(more, more.tag)) unsigned.set(name, [...(unsigned.get(name) ?? []), ...values]);
+    for (const [name, values] of attributesOf(more, 0xa1)) unsigned.set(name, [...(unsigned.get(name) ?? []), ...values]);
   }
   // Signed is the SET that the attributes are, and not the tag under which they stand (RFC 5652, section 5.4).
   const signedBytes = info[3].encoded.slice();
   signedBytes[0] = SET;
   const signer = signerOf(info[1], certificates);
-  return { content, certificates, signer, digest, signature: info[5].octets(), attributes, unsigned, signedBytes, scheme: schemeOf(info[4], digest) };
+  return { content, certificates, signer, digest, signature: info[5].octets(), attributes, unsigned, signedBytes, scheme };
 }
 
 /** Returns when the signer signed content of this digest, and named the very certificate whose key it was. */
@@ -81,11 +97,6 @@ export function parseStamp(bytes) {
 
 // RFC 5035; RFC 2634 knew SHA-1 alone, which only tells certificates of one key apart.
 async function checkNamed({ signer, attributes }) {
-  const first = (element) => {
-    const [child] = element.children();
-    require(child, "element is empty");
-    return child;
-  };
   let [name, parts] = ["SHA-256", []];
   if (attributes.has(CERTIFICATE_V2)) {
     parts = first(first(attributes.get(CERTIFICATE_V2))).children();

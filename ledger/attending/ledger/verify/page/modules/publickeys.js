@@ -1,6 +1,6 @@
 // Signatures of seals, stamps, certificates and revocation lists: RSA and ECDSA by WebCrypto.
 
-import { Refused, joined } from "./bytes.js";
+import { Refused, joined, toHex } from "./bytes.js";
 import { parseDer } from "./der.js";
 import { sha256 } from "./sha256.js";
 
@@ -29,8 +29,14 @@ const WITH = {
 export function digestName(element) {
   const [name] = element.children();
   const found = name && DIGESTS[name.oid()];
-  if (!found) throw new Refused("hash function is not allowed");
+  if (!found || !withoutParameters(element)) throw new Refused("hash function is not allowed");
   return found;
+}
+
+/** Whether an AlgorithmIdentifier has no parameters, or NULL, as all but PSS must (RFC 5754, sections 2 and 3). */
+export function withoutParameters(element) {
+  const parameters = element.children().slice(1).map(({ encoded }) => toHex(encoded));
+  return parameters.length === 0 || (parameters.length === 1 && parameters[0] === "0500");
 }
 
 /** The digest of parts joined. */
