@@ -61,7 +61,7 @@ def test_document_names_every_field_and_file() -> None:
         "manifest.sig",
         "range.json",
     }
-    assert {name for name in named if name.split(".")[1] not in ("json", "jsonl")} <= {
+    assert {name for name in named if name.split(".")[1] not in ("json", "jsonl", "ndjson")} <= {
         *ENTRY_TYPES,
         "source.event",
     }

@@ -624,6 +624,8 @@ from attending.ledger.backup.take import take_backup
 from attending.ledger.store.read_only import ReadOnlySqlite
 def progress(what, done, total):
     print(what, flush=True)
+    if what == sys.argv[3]:
+        sys.stdin.read()  # until it is killed
 take_backup(ReadOnlySqlite(Path(sys.argv[1]) / "ledger.db"), Path(sys.argv[2]), {},
             now=lambda: datetime.now(UTC), program="test", progress=progress)
 """
@@ -650,16 +652,15 @@ async def test_kill_9_in_the_middle_of_a_backup_leaves_nothing_under_its_name(
 ) -> None:
     out = tmp_path / "killed"
     with subprocess.Popen(
-        [sys.executable, "-c", _TAKE, str(tmp_path / "ledger"), str(out)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _TAKE, str(tmp_path / "ledger"), str(out), moment],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip() == moment:
-                process.kill()
-                break
+        assert moment in (line.strip() for line in process.stdout)
+        process.kill()
         process.wait()
-    if process.returncode == 0:
-        pytest.fail("it was too fast to be killed")
     assert not out.exists() or not manifest_path(out).exists()
     if not out.exists():
         backup_of(tmp_path / "ledger", out)
