@@ -114,12 +114,12 @@ def _installed(source: Source) -> Iterable[Block]:
             Column("Entry", 14, 8, right=True),
             Column("Recorded", 22, 14),
             Column("Release", 20, 12),
-            Column("Checks", 26, 16),
+            Column("Standing", 26, 16),
             Column("By", 26, 16),
             Column("In detail", 0, 37),
         ],
         [
-            (entry, moment(time), version, f"{state} ({well} of {of})", by, f"{name}; {told}")
+            (entry, moment(time), version, f"{state}; {well} of {of} checks", by, f"{name}; {told}")
             for _, entry, time, _, name, version, state, well, of, by, told in rows.of("installation")
         ],
         size=8,

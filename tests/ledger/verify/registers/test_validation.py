@@ -41,9 +41,10 @@ def recorded(log: LogBuilder, release: str = "1.0", **requirements: str) -> Any:
     return log.append("validation.recorded", STREAM, body, actor="human:olga")
 
 
-def installed(log: LogBuilder, **more: Any) -> Any:
+def installed(log: LogBuilder, /, **more: Any) -> Any:
     body = {"release": "1.0", "python": "3.11.2", "checks": 10, "red": 0, "unknown": 0, "warnings": 0}
-    body |= {"packages": 150, "packages_other": 0, "log": "passed", "log_size": 4, **more}
+    body |= {"packages": 150, "packages_other": 0, "log": "passed", "log_size": 4, "pack": f"sha256:{HASH}"}
+    body |= more
     return log.append("validation.installed", STREAM, body, actor="human:olga")
 
 
@@ -80,6 +81,23 @@ def test_an_installation_is_as_good_as_its_worst_finding() -> None:
         (last.index, "check", "tls.names", "NO_NAME"),
         (last.index, "package", "grpcio", "other"),
     ]
+
+
+def test_an_installation_is_not_in_order_where_its_log_or_its_packages_are_not() -> None:
+    log = LogBuilder()
+    for more in ({"log": "failed"}, {"packages_other": 1}, {"log": "indeterminate"}, {"log": "not_verified"}):
+        installed(log, **more)
+    without = LogBuilder()
+    without.append(
+        "validation.installed", STREAM, {"checks": 3, "red": 0, "unknown": 0, "warnings": 0, "log": "passed"}
+    )
+    assert [row[6] for row in of(rows(log), "installation")] == [
+        "not judged in part",
+        "not judged in part",
+        "not in order",
+        "not in order",
+    ]
+    assert [row[6] for row in of(rows(without), "installation")] == ["not judged in part"]
 
 
 def test_what_is_in_force_has_the_newest_evaluation_of_its_own_version() -> None:

@@ -231,14 +231,18 @@ def _outcomes(body: Mapping[str, Any]) -> dict[str, str]:
 def _installation(entry: Entry) -> Row:
     body = entry.body
     counts = {name: number(body.get(name)) for name in ("checks", "red", "unknown", "warnings")}
+    log, other = label(body.get("log")), number(body.get("packages_other"))
     state = "in order"
-    for name, words in (("warnings", "warnings"), ("unknown", "not judged in part"), ("red", "not in order")):
-        state = words if counts[name] else state
+    # The worst of checks, packages and log: a log that failed is in no order, whatever else is.
+    for worse, words in (
+        (counts["warnings"], "warnings"),
+        (counts["unknown"] or log != "passed" or "pack" not in body, "not judged in part"),
+        (counts["red"] or other or log == "failed", "not in order"),
+    ):
+        state = words if worse else state
     told = [f"{count} {name}" for name, count in counts.items() if name != "checks"]
-    told.append(
-        f"packages {number(body.get('packages'))}, other than in the pack {number(body.get('packages_other'))}"
-    )
-    told.append(f"log {label(body.get('log')).replace('_', ' ')}, {number(body.get('log_size'))} entries")
+    told.append(f"packages {number(body.get('packages'))}, other than in the pack {other}")
+    told.append(f"log {log.replace('_', ' ')}, {number(body.get('log_size'))} entries")
     told.append(f"pack {label(body.get('pack'))}")
     of = counts["checks"]
     well = max(0, of - counts["red"] - counts["unknown"] - counts["warnings"])
