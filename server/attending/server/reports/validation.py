@@ -143,7 +143,10 @@ def _in_force(source: Source) -> Iterable[Block]:
     if not rows.of("in_force"):
         yield text("Nothing: no entry up to the end of the period puts a policy, model or prompt in force.")
     else:
-        yield text("An evaluation counts for the version that it names, whenever it was made.")
+        yield text(
+            "An evaluation is as whoever recorded it states it, which may be an application. It counts for the kind",
+            "and version that it names, whenever it was made; of models that share a revision none is meant.",
+        )
         yield from first_of(rows, "in_force")
         yield table(
             [
@@ -176,13 +179,14 @@ def _in_force(source: Source) -> Iterable[Block]:
                 Column("Entry", 14, 8, right=True),
                 Column("Time", 22, 14),
                 Column("Suite", 30, 18),
-                Column("Of", 0, 31, mono=True),
-                Column("Result", 20, 12),
-                Column("Cases", 26, 16, right=True),
+                Column("Of", 0, 25, mono=True),
+                Column("Result", 16, 10),
+                Column("Cases", 18, 11, right=True),
+                Column("By", 22, 14),
             ],
             [
-                (entry, moment(time), suite, f"{target} {version}", state, f"{well} of {of}")
-                for _, entry, time, suite, target, version, state, well, of, _, _ in rows.of("evaluation")
+                (entry, moment(time), suite, f"{target} {version}", state, f"{well} of {of}", by)
+                for _, entry, time, suite, target, version, state, well, of, by, _ in rows.of("evaluation")
             ],
             size=8,
         )

@@ -117,12 +117,36 @@ def test_what_is_in_force_has_the_newest_evaluation_of_its_own_version() -> None
         ("letter", "passed", 8, 9),
         ("plan", "not evaluated", None, None),
     ]
-    assert str(of(found, "in_force")[0][10]).endswith(f"evaluated in entry {evaluated.index}")
+    told = str(of(found, "in_force")[0][10])
+    assert told.endswith(f"evaluated in entry {evaluated.index} by {evaluated.actor}")
     assert [row[6] for row in of(found, "evaluation")] == ["passed", "failed", "passed"]
     later = format_time(log.clock + timedelta(seconds=1))
     after = rows(log, since=later, until=format_time(log.clock + timedelta(seconds=2)))
     assert of(after, "evaluation") == []
     assert of(after, "in_force") == of(found, "in_force")
+
+
+def test_an_evaluation_of_something_else_of_that_version_counts_for_nothing() -> None:
+    log = LogBuilder()
+    model = {"provider": "p", "model": "m", "revision": "2", "use": "generation"}
+    log.append("model.registered", "model:p/m", model)
+    log.append("prompt.label", "prompt:x", {"name": "x", "label": "live", "version": HASH})
+
+    def evaluated(target: str, version: str) -> None:
+        body = {"suite": "s", "target": target, "target_version": version, "passed": True}
+        log.append("eval.completed", STREAM, {**body, "cases": 1, "failures": 0, "eval_id": "e"})
+
+    def states() -> list[object]:
+        return [row[6] for row in of(rows(log), "in_force")]
+
+    evaluated("rag", "2")
+    evaluated("policy", HASH)
+    assert states() == ["not evaluated", "not evaluated"]
+    evaluated("prompt", HASH)
+    evaluated("model", "2")
+    assert states() == ["passed", "passed"]
+    log.append("model.registered", "model:p/n", {**model, "model": "n"})
+    assert states() == ["passed", "not evaluated", "not evaluated"]
 
 
 def text(log: LogBuilder, name: str, end: str, *codes: str, **more: Any) -> None:

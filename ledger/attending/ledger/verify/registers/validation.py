@@ -3,14 +3,15 @@
 `pack` are the validation packs that were recorded up to the end of the period, `requirement` what the newest of them
 says of each requirement; `installation` are the installations that were looked at, `finding` what the newest did not
 find in order; of each list the newest is first. `in_force` are policies, drug knowledge, prompts and models as their
-entries left them, each with the newest evaluation of its version, and `evaluation` those of the period. `observed`
-counts, of the period, in how many texts of a policy a finding was reported and how many of these were held or blocked;
-`practice` how many planted errors readers found; `examination` is the newest of each office. A hazard has no entry:
-the pages join its codes to `observed`.
+entries left them, each with the newest evaluation of that kind and version, and `evaluation` those of the period.
+`observed` counts, of the period, in how many texts of a policy a finding was reported and how many of these were held
+or blocked; `practice` how many planted errors readers found; `examination` is the newest of each office. A hazard has
+no entry: the pages join its codes to `observed`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,7 +34,13 @@ ALL: Final = "(all texts)"
 MOST: Final = 1_000
 """Of each list that is kept in mind: packs, installations, and evaluations."""
 MOST_FINDINGS: Final = 64
-_STANDING: Final = ("policy", "drug knowledge", "prompt", "registered model")
+_STANDING: Final = {
+    "policy": "policy",
+    "drug knowledge": "knowledge",
+    "prompt": "prompt",
+    "registered model": "model",
+}
+"""What stands in force that is evaluated, and the target that an evaluation of it names."""
 _OVER: Final = frozenset(
     {"inference.released", "inference.held", "inference.blocked", "inference.failed", "inference.abandoned"}
 )
@@ -57,7 +64,8 @@ class _Found:
     packs: list[Entry] = field(default_factory=list)
     installations: list[Entry] = field(default_factory=list)
     evaluations: list[Entry] = field(default_factory=list)
-    newest: dict[str, Entry] = field(default_factory=dict)
+    newest: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    """Evaluations by target and version."""
     standing: Standing = field(default_factory=Standing)
     texts: dict[str, _Text] = field(default_factory=dict)
     observed: dict[str, Grid] = field(default_factory=dict)
@@ -74,9 +82,9 @@ class _Found:
             case "eval.completed":
                 if within:
                     _keep(self.evaluations, entry)
-                version = _digits(entry.body.get("target_version"))
-                if version in self.newest or len(self.newest) < MOST:
-                    self.newest[version] = entry
+                of = label(entry.body.get("target")), _digits(entry.body.get("target_version"))
+                if of in self.newest or len(self.newest) < MOST:
+                    self.newest[of] = entry
             case "examination.signed":
                 statement = inner(entry.body, "statement")
                 office = label(statement.get("office"))
@@ -129,7 +137,11 @@ class _Found:
             yield from _findings(self.installations[-1])
         for what, marks, _more in self.standing.result():
             if what in _STANDING:
-                yield from (self._in_force(what, name, mark) for name, mark in marks)
+                names = Counter(mark.version for _name, mark in marks)
+                for name, mark in marks:
+                    # Two models may have one revision, and an evaluation names no model: it is of neither then.
+                    told = what != "registered model" or names[mark.version] == 1
+                    yield self._in_force(what, name, mark, told=told)
         for entry in reversed(self.evaluations):
             told = label(entry.body.get("eval_id"))
             yield ("evaluation", entry.index, entry.time, *_evaluated(entry), entry.actor, told)
@@ -162,14 +174,16 @@ class _Found:
                 f"up to entry {until}",
             )
 
-    def _in_force(self, what: str, name: str, mark: Mark) -> Row:
+    def _in_force(self, what: str, name: str, mark: Mark, *, told: bool) -> Row:
+        """`told` where its version is no other's, too."""
         row: Row = ("in_force", mark.entry, mark.time, what, name, mark.version)
-        found = self.newest.get(_digits(mark.version)) if mark.version else None
+        of = _STANDING[what], _digits(mark.version)
+        found = self.newest.get(of) if mark.version and told else None
         if found is None:
             return (*row, "not evaluated", None, None, mark.actor, mark.detail)
         _suite, _target, _version, state, passed, cases = _evaluated(found)
-        told = f"{mark.detail}; evaluated in entry {found.index}".removeprefix("; ")
-        return (*row, state, passed, cases, mark.actor, told)
+        said = f"{mark.detail}; evaluated in entry {found.index} by {found.actor}".removeprefix("; ")
+        return (*row, state, passed, cases, mark.actor, said)
 
 
 _NONE: Final = (None,) * 5
