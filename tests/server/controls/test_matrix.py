@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from attending.ledger.entry import Entry
+from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.verify.report import CHECKS, CheckResult, Report, Status
 from attending.server.controls.evaluation import Evaluated, Result, evaluate
 from attending.server.controls.listing import markdown
 from attending.server.controls.matrix import Entries, Matrix, Nothing, Organisational, load_matrix
 from attending.server.shipped import package_policies
 
+from tests.ledger.verify.conftest import LogBuilder
 from tests.server.controls.mutants import field, later, mutants
 from tests.server.controls.story import good_month, long_life
 
@@ -154,6 +155,34 @@ def test_what_no_log_shows_is_never_evidenced_and_says_why(stories: dict[str, li
                 Result.ORGANISATIONAL if isinstance(control.evidence, Organisational) else Result.UNSUPPORTED
             )
             assert (one.result, one.note) == (wanted, control.evidence.because)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "body"),
+    [
+        ("validation.recorded", {"tests_passed": 0}),
+        ("validation.recorded", {"tests_failed": 1}),
+        ("validation.installed", {"packages_other": 1}),
+        ("validation.installed", {"log": "not_verified"}),
+    ],
+)
+def test_a_validation_in_which_nothing_passed_or_packages_are_other_evidences_nothing(
+    wrong: str, body: dict[str, Any]
+) -> None:
+    good: dict[str, dict[str, Any]] = {
+        "validation.recorded": {"tests_failed": 0, "tests_passed": 7},
+        "validation.installed": {"red": 0, "packages_other": 0, "log": "passed"},
+    }
+
+    def result(bodies: dict[str, dict[str, Any]]) -> Result:
+        log = LogBuilder()
+        for kind, one in bodies.items():
+            log.append(kind, "emitter/human:olga/validation", one)
+        entries = map(parse_entry, log.entries)
+        return results(entries, only("part-11-10-a-validated"))["part-11-10-a-validated"].result
+
+    assert result(good) is Result.EVIDENCED
+    assert result({**good, wrong: {**good[wrong], **body}}) is Result.NOT_EVIDENCED
 
 
 def test_an_empty_log_evidences_nothing() -> None:

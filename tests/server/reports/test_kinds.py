@@ -93,6 +93,15 @@ def test_what_comes_from_outside_is_text_and_stays_on_the_page(
     assert "\u202e" not in text_of(path)
 
 
+def test_what_is_said_of_a_pack_or_an_evaluation_is_printed_as_the_word_of_who_recorded_it(
+    tmp_path: Path,
+) -> None:
+    pages = " ".join(text_of(made(lived("words"), tmp_path, Kind.VALIDATION, asked=asked())).split())
+    assert "As whoever recorded each pack states it" in pages
+    assert "This server saw none of them and verified no signature" in pages
+    assert "An evaluation is as whoever recorded it states it" in pages
+
+
 @pytest.mark.parametrize("kind", LISTING)
 def test_the_pages_are_cut_and_what_is_attached_is_not(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

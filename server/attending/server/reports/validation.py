@@ -38,8 +38,10 @@ def _tested(source: Source) -> Iterable[Block]:
         yield text("None: no validation pack was recorded up to the end of the period.")
         return
     yield text(
-        "Each pack is a signed statement of how the tests of a release came out, requirement by requirement; who",
-        "signed it stands for it. The tests did not run here. Where the key came from is for the reader to settle.",
+        "As whoever recorded each pack states it: a pack is a signed statement of how the tests of a release came out,",
+        "requirement by requirement. This server saw none of them and verified no signature; the tests did not run",
+        "here. Ask for the file that the entry names by its hash, and verify it under a key that you have from its",
+        "signer.",
     )
     yield from first_of(rows, "pack")
     yield table(
@@ -62,7 +64,8 @@ def _tested(source: Source) -> Iterable[Block]:
     open_ = [row for row in rows.of("requirement") if row[6] != "proved"]
     yield heading("What was not proved", 2)
     yield text(
-        f"Of the newest pack: {rows.total('requirement') - len(open_)} of {rows.total('requirement')} requirements are",
+        "Of the newest pack, as it was recorded:",
+        f"{rows.total('requirement') - len(open_)} of {rows.total('requirement')} requirements are",
         "proved. The others:" if open_ else "proved, and there is no other.",
     )
     if open_:
@@ -321,6 +324,7 @@ def _not_shown() -> Iterable[Block]:
             " people of this place: who uses it validates that (21 CFR 11.10(a), DCB0160).",
             "Languages, drugs and forms of words that no case is written in. The rates of detection that the"
             " documents state were measured on texts that were written for it.",
+            "That a pack was signed, and says what its entry says: who recorded it says so, and the file shows both.",
             "That the tests of a pack ran as stated: the signer says so. Whoever has the sources can run them.",
             "That what is installed is what was looked at: versions of packages were compared, and no file of them.",
             "Simulations of a version before it was put in force: they leave no entry. Evaluations do, where somebody"
