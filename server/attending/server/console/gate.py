@@ -343,7 +343,11 @@ async def read_fields(request: Request) -> dict[str, Any]:
                 body += part
                 if len(body) > BODY_BYTES:
                     raise InvalidRequest([("body", f"is larger than {BODY_BYTES} bytes")])
-        value = json.loads(body)
+        text = body.decode("utf-8")
+        value = json.loads(text)
+        if "\\u" in text:
+            # An escape may be half a character, which no message and no entry can hold.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError, TimeoutError):
         raise InvalidRequest([("body", "must be a JSON object")]) from None
     if not isinstance(value, dict):
