@@ -308,6 +308,27 @@ def test_what_one_run_skips_and_another_ran_was_run(run_of: Path, tmp_path: Path
     assert read_junit(more)[f"{FILE}::test_skipped"] == Ran("passed", 250)
 
 
+def test_results_of_one_name_are_refused_since_the_pack_could_name_one_of_them(tmp_path: Path) -> None:
+    given = []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        given.append(tmp_path / folder / "tests.xml")
+        given[-1].write_text("<testsuites><testcase classname='tests.test_x' name='test_it'/></testsuites>")
+    (tmp_path / "sbom.json").write_text(json.dumps({"bomFormat": "CycloneDX"}))
+    with pytest.raises(ValidationFileError, match="has the name of other results"):
+        write_pack(
+            tmp_path / "pack",
+            requirements=REQUIREMENTS,
+            results=given,
+            bill=tmp_path / "sbom.json",
+            root=tmp_path,
+            release="1.2.3",
+            signer=SIGNER,
+            now=NOW,
+        )
+    assert not (tmp_path / "pack").exists()
+
+
 def test_the_command_makes_one_of_the_real_requirements(
     run_of: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,8 @@ def _read(results: Sequence[Path]) -> tuple[dict[str, Ran], dict[str, str]]:
             found = read_junit(path)
         except ValidationFileError as err:
             raise ValidationFileError(f"`{path}` {err}") from None
+        if path.name in suites:
+            raise ValidationFileError(f"`{path}` has the name of other results that are given")
         with path.open("rb") as file:
             suites[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         for name, one in found.items():
