@@ -42,7 +42,14 @@ class Shelf:
         raise FailedPrecondition("REPORT_FILES_FULL", metadata={"most_bytes": str(self.most_bytes)})
 
     def _taken(self) -> int:
-        return sum(_size(path) for path in self.folder.glob("*/*"))
+        return sum(_size(path) for place in _within(self.folder) for path in _within(place))
+
+
+def _within(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # discarded meanwhile, or no folder
+        return []
 
 
 def _size(path: Path) -> int:
