@@ -185,6 +185,18 @@ def test_a_validation_in_which_nothing_passed_or_packages_are_other_evidences_no
     assert result({**good, wrong: {**good[wrong], **body}}) is Result.NOT_EVIDENCED
 
 
+def test_an_export_with_fhir_says_nothing_of_a_provenance_since_it_may_hold_none() -> None:
+    def result(kind: str, body: dict[str, Any]) -> Result:
+        log = LogBuilder()
+        log.append(kind, "access/x", body)
+        entries = map(parse_entry, log.entries)
+        return results(entries, only("hl7-provenance"))["hl7-provenance"].result
+
+    assert result("access.exported", {"what": "export", "fhir": True}) is Result.NOT_EVIDENCED
+    assert result("access.disclosed", {"what": "fhir", "resources": ["Task"]}) is Result.NOT_EVIDENCED
+    assert result("access.disclosed", {"what": "fhir", "resources": ["Provenance"]}) is Result.EVIDENCED
+
+
 def test_an_empty_log_evidences_nothing() -> None:
     report = Report((), Status.NOT_APPLICABLE)
     assert [one.control.id for one in evaluate(MATRIX, [], report) if one.result is Result.EVIDENCED] == []
