@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -223,6 +224,28 @@ async def test_who_may_not_ask_for_it_is_not_given_it(
     new = await ward.gate.ledger.list_entries(TENANT, size)
     assert {entry.type for entry in new} <= {"access.denied"}
     assert await got(desk, officer, report_id, DRAFT)
+
+
+async def test_who_may_not_report_on_persons_any_more_does_not_stand_for_a_report_about_one(
+    ward: Ward, desk: ReportDesk, officer: Person
+) -> None:
+    await signed_release(ward)
+    subject = await ward.gate.ledger.pseudonym(TENANT, "MRN-1")
+    await enrol_keys(ward.gate.ledger, [TENANT], [officer.principal], "srv-test", ward.gate.clock)
+    report_id = await create(desk, officer, Kind.ACCESS, subject)
+    await made(desk, report_id)
+    await got(desk, officer, report_id, DRAFT)
+    moved = replace(officer.principal, roles=frozenset({"auditor", "safety_officer"}))
+    assert await refusal(desk.prepare(moved, report_id, officer.key_id)) == "PERMISSION_DENIED"
+    # Nor with what was prepared while they might, and a role that stands in it.
+    both = replace(officer.principal, roles=frozenset({"auditor", "privacy_officer"}))
+    prepared = await desk.prepare(both, report_id, officer.key_id)
+    assert prepared.statement.role == "auditor"
+    signature = officer.key.sign(prepared.statement.message())
+    signing = desk.sign(moved, prepared.preparation_id, signature, fresh())
+    assert await refusal(signing) == "PERMISSION_DENIED"
+    assert (await desk.get(TENANT, report_id)).row["state"] == "requested"
+    await sign(desk, officer, report_id)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,7 +28,7 @@ from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, repo
 from attending.ledger.submission import Expectation
 from attending.ledger.webauthn import Assertion
 from attending.server import projections
-from attending.server.auth.authorize import Authorizer, Resource
+from attending.server.auth.authorize import Authorizer
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import FailedPrecondition
@@ -40,10 +40,10 @@ from attending.server.reports.choose import Choice
 from attending.server.reports.discard import Discards
 from attending.server.reports.evidence import EvidencePlanner
 from attending.server.reports.export import Exporter
-from attending.server.reports.kinds import KINDS
 from attending.server.reports.look import Look, look_at
 from attending.server.reports.particulars import Kind
 from attending.server.reports.record import Record
+from attending.server.reports.right import require_right
 from attending.server.reports.seal import Sealer
 from attending.server.reports.shelf import Shelf
 from attending.server.reports.sign_off import Prepared, SignOff
@@ -103,7 +103,7 @@ class ReportDesk:
         principal, tenant = permit.principal, permit.principal.tenant
         if (stream := await claimed(self.ledger, tenant, once)) is not None:
             return await self.get(tenant, stream.removeprefix(report_stream("")))
-        await self._require_right(principal, kind)
+        await require_right(self.authorizer, principal, kind)
         if self._workshop.busy >= MOST_MAKING or self._workshop.busy_of(tenant) >= MOST_MAKING_OF_TENANT:
             raise FailedPrecondition("TOO_MANY_REPORTS")
         await self._make_room(tenant)
@@ -283,7 +283,7 @@ class ReportDesk:
     async def discard(self, principal: Principal, report_id: str, once: Once) -> Entry:
         """As `Discards.discard`; PermissionDenied (about a person, and the caller may not report on one)."""
         row = await self._record.row(principal.tenant, report_id)
-        await self._require_right(principal, Kind(row["kind"]))
+        await require_right(self.authorizer, principal, Kind(row["kind"]))
         return await self._discards.discard(principal, report_id, once)
 
     async def expire(self, tenant: str, actor: str, before: datetime) -> int:
@@ -300,7 +300,7 @@ class ReportDesk:
         """
         tenant = permit.principal.tenant
         row = await self._record.row(tenant, report_id)
-        await self._require_right(permit.principal, Kind(row["kind"]))
+        await require_right(self.authorizer, permit.principal, Kind(row["kind"]))
         if row["state"] == "discarded":
             raise FailedPrecondition("REPORT_DISCARDED")
         if name == ISSUED_PDF and row["state"] != "issued":
@@ -340,11 +340,6 @@ class ReportDesk:
             return path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
             raise FailedPrecondition("REPORT_NOT_READY") from None
-
-    async def _require_right(self, principal: Principal, kind: Kind) -> None:
-        """Returns where the caller may have a report of that kind. Raises PermissionDenied."""
-        if (right := KINDS[kind].right) is not None:
-            await self.authorizer.require(right, Resource.log(principal.tenant), principal)
 
     async def _make_room(self, tenant: str) -> None:
         await self._discards.tidy(tenant)

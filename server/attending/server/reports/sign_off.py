@@ -27,7 +27,9 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
+from attending.server.reports.particulars import Kind
 from attending.server.reports.record import Record
+from attending.server.reports.right import require_right
 from attending.server.reports.source import statistics_in
 from attending.server.reports.workshop import BUNDLE, DRAFT, Workshop, digest
 from attending.server.review.enrolment import key_in_force, signing_key_of
@@ -60,8 +62,9 @@ class SignOff:
     async def prepare(self, principal: Principal, report_id: str, key_id: str) -> Prepared:
         """The statement that signs the report off, over the draft as it is, which this person was given before.
 
-        Raises PermissionDenied (ROLE_NOT_PERMITTED), NotFound (UNKNOWN_REPORT, UNKNOWN_KEY), FailedPrecondition
-        (REPORT_SIGNED_OFF, REPORT_NOT_READY, DRAFT_NOT_READ, TOO_MANY_PREPARATIONS).
+        Raises PermissionDenied (ROLE_NOT_PERMITTED; about a person, and the caller may not report on one), NotFound
+        (UNKNOWN_REPORT, UNKNOWN_KEY), FailedPrecondition (REPORT_SIGNED_OFF, REPORT_NOT_READY, DRAFT_NOT_READ,
+        TOO_MANY_PREPARATIONS).
         """
         tenant, role = principal.tenant, _role(principal)
         try:
@@ -70,6 +73,8 @@ class SignOff:
             # It names the key and nothing else: one of another tenant looks like one that there is not.
             raise NotFound("UNKNOWN_KEY") from None
         row = await self.record.in_state(tenant, report_id, "requested")
+        # Who was given the draft might have it then: who may not have it any more does not stand for it.
+        await require_right(self.authorizer, principal, Kind(row["kind"]))
         place = await self.workshop.ready(tenant, report_id)
         draft = await digest(place / DRAFT)
         if draft not in await self.drafts_given(principal, report_id):
@@ -117,7 +122,8 @@ class SignOff:
         """Verifies the signature, of a passkey with the `assertion` that it is over, and signs the report off; the
         entry.
 
-        Raises NotFound (UNKNOWN_PREPARATION), PermissionDenied (NOT_YOUR_PREPARATION, ROLE_NOT_PERMITTED),
+        Raises NotFound (UNKNOWN_PREPARATION), PermissionDenied (NOT_YOUR_PREPARATION, ROLE_NOT_PERMITTED, or as
+        `prepare`),
         FailedPrecondition (PREPARATION_EXPIRED, SIGNATURE_INVALID, KEY_UNKNOWN, REPORT_SIGNED_OFF), Aborted.
         """
         tenant = principal.tenant
@@ -131,6 +137,7 @@ class SignOff:
             raise PermissionDenied("NOT_YOUR_PREPARATION")
         if statement.role not in principal.roles:
             raise PermissionDenied("ROLE_NOT_PERMITTED")
+        await require_right(self.authorizer, principal, Kind(statement.kind))
         if prepared.expires_at <= stamp(self.record.now()):
             raise FailedPrecondition("PREPARATION_EXPIRED")
         proof = Proof(signature, assertion)
