@@ -165,7 +165,7 @@ class ReportPages:
             head=parse_checkpoint(look.requested.body["checkpoint"]),
             events=list(reversed(look.stream))[:SHOWN_EVENTS],
             figures=_figures(look) if may_read else [],
-            failure=words.sentence(found.making.failure, 409) if found.making.failure else "",
+            failure=_failure(found),
             may_read=may_read,
             may_ask=bool(roles & _ASKING),
             may_sign=standing == "ready" and may_read and not roles.isdisjoint(ROLES),
@@ -279,6 +279,12 @@ def _choice_for(visit: Visit, kind: Kind, requested: Entry) -> Mapping[str, Any]
     if KINDS[kind].right is not None and _ON_PERSONS not in visit.principal.roles:
         choice.pop("subject", None)
     return choice
+
+
+def _failure(found: Report) -> str:
+    """Why its files could not be made, in words; of one that is discarded nothing is made again."""
+    reason = found.making.failure
+    return words.sentence(reason, 409) if reason and found.row["state"] != "discarded" else ""
 
 
 def _figures(look: Look) -> list[tuple[str, int]]:
