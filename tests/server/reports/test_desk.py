@@ -127,7 +127,7 @@ async def test_a_report_is_asked_for_signed_off_and_issued_and_the_log_says_so(
         "audrey",
         "auditor",
         "approved for issue",
-        "A key in a file",
+        "A key of their own that is no passkey",
         signed.body["statement"]["time"],
     ):
         assert shown in text

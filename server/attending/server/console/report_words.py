@@ -87,7 +87,7 @@ def event(entry: Entry) -> str:
         return _GIVEN.get(body["what"], "A file given")
     if entry.type == SIGNED_OFF:
         passkey = str(body.get("algorithm", "")).startswith("webauthn-")
-        return f"Signed off with {'a passkey' if passkey else 'a key in a file'}"
+        return f"Signed off with {'a passkey' if passkey else 'a key that is no passkey'}"
     if entry.type == ISSUED:
         return "Issued and sealed" if "seal" in body else "Issued without a seal"
     if entry.type == DISCARDED:

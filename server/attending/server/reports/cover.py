@@ -23,7 +23,7 @@ _VERIFY_SEAL: Final = (
 )
 _METHODS: Final = {
     True: "A passkey, whose device verified its person for this signature",
-    False: "A key in a file that its person keeps",
+    False: "A key of their own that is no passkey; how it is kept is not on record",
 }
 _WORDS: Final = {
     Status.PASSED: "The evidence verifies",
