@@ -107,6 +107,20 @@ async def refusal(awaitable: object) -> str:
     return caught.value.reason
 
 
+async def test_nobody_signs_after_the_end_of_their_licence(house: House) -> None:
+    """The end of `house` has every check of the verifier: V12 would fail for good."""
+    ends = house.clock() + timedelta(minutes=5)
+    lapsing = replace(house.priya.principal, licence_expires=ends)
+    people = [lapsing, house.saida.principal, house.ruth.principal]
+    await enrol_keys(house.ledger, [TENANT], people, "srv-test", house.clock)
+    await house.did("system.halted", reason="drill")
+    prepared = await house.desk.prepare(lapsing, PRIVACY, house.priya.key_id)
+    signature = house.priya.key.sign(prepared.statement.message())
+    house.clock.advance(minutes=5)
+    call = house.desk.sign(lapsing, prepared.preparation_id, signature, fresh())
+    assert await refusal(call) == "KEY_UNKNOWN"
+
+
 async def test_each_class_is_listed_for_its_office_and_what_is_none_is_not(house: House) -> None:
     export = await house.did("access.exported", "human:priya", payloads=True)
     await house.did("access.exported", "human:auditor", payloads=False)

@@ -39,12 +39,13 @@ from attending.server.reports.kinds import KINDS, scope_violations
 from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, WORK
+from attending.server.review.enrolment import enrol_keys
 
 from tests.authenticator import PRESENT, Credential
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
 from tests.server.reports.test_export import export, order, signed_release, verify
 from tests.server.reports.test_pdf import text_of
-from tests.server.review.conftest import Person, Ward, phi_of
+from tests.server.review.conftest import Person, Ward, person, phi_of
 
 _calls = iter(range(1_000_000))
 
@@ -326,6 +327,34 @@ async def test_who_was_not_given_the_draft_as_it_is_does_not_stand_for_it(
     assert await refusal(call) == "DRAFT_NOT_READ"
     # Not the digests alone: it is the person's own draft that was given.
     assert len(await desk.drafts_given(ward.auditor.principal, report_id)) == 1
+
+
+async def test_what_the_verifier_would_fail_is_not_signed_off(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    """A signature after the end of a licence, or in a role that the key is not enrolled in, would fail V12 or V13 in
+    every bundle from then on.
+    """
+    ends = ward.gate.clock.moment + timedelta(minutes=5)
+    made_of = person("leo", "auditor")
+    leo = Person(replace(made_of.principal, licence_expires=ends), made_of.key)
+    people = [one.principal for one in (ward.rivera, ward.chen, ward.auditor, leo)]
+    await enrol_keys(ward.gate.ledger, [TENANT], people, "srv-test", ward.gate.clock)
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await got(desk, leo, report_id, DRAFT)
+    moved = Person(replace(leo.principal, roles=frozenset({"safety_officer"})), leo.key)
+    assert await refusal(sign(desk, moved, report_id)) == "KEY_UNKNOWN"
+    prepared = await desk.prepare(leo.principal, report_id, leo.key_id)
+    ward.gate.clock.advance(minutes=5)
+    signature = leo.key.sign(prepared.statement.message())
+    call = desk.sign(leo.principal, prepared.preparation_id, signature, fresh())
+    assert await refusal(call) == "KEY_UNKNOWN"
+    await sign(desk, ward.auditor, report_id)
+    whole, _steps = await export(ward, tmp_path, order())
+    report = verify(ward, whole)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
 
 
 async def test_a_passkey_signs_a_report_off_and_the_pages_say_so(

@@ -38,7 +38,7 @@ from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.examination.watch import Watch
 from attending.server.idempotency import Once, answered
-from attending.server.review.enrolment import key_in_force, signing_key_of
+from attending.server.review.enrolment import key_that_signs, signing_key_of
 
 log = structlog.get_logger()
 
@@ -249,7 +249,7 @@ class ExaminationDesk:
         except VerificationError as err:
             await self._authorizer.misused(principal, "signExamination", err.reason)
             raise FailedPrecondition("SIGNATURE_INVALID") from None
-        key = await key_in_force(self._ledger, tenant, statement.key_id)
+        key = await key_that_signs(self._ledger, tenant, statement.key_id, statement.role, self._now())
         entry = PendingEntry(
             type=SIGNED,
             stream=statement.office.stream,

@@ -32,7 +32,7 @@ from attending.server.reports.record import Record
 from attending.server.reports.right import require_right
 from attending.server.reports.source import statistics_in
 from attending.server.reports.workshop import BUNDLE, DRAFT, Workshop, digest
-from attending.server.review.enrolment import key_in_force, signing_key_of
+from attending.server.review.enrolment import key_that_signs, signing_key_of
 
 PREPARATION_SECONDS: Final = 600
 MAX_PREPARATIONS: Final = 100
@@ -123,8 +123,8 @@ class SignOff:
         entry.
 
         Raises NotFound (UNKNOWN_PREPARATION), PermissionDenied (NOT_YOUR_PREPARATION, ROLE_NOT_PERMITTED, or as
-        `prepare`),
-        FailedPrecondition (PREPARATION_EXPIRED, SIGNATURE_INVALID, KEY_UNKNOWN, REPORT_SIGNED_OFF), Aborted.
+        `prepare`), FailedPrecondition (PREPARATION_EXPIRED, SIGNATURE_INVALID, KEY_UNKNOWN, REPORT_SIGNED_OFF),
+        Aborted.
         """
         tenant = principal.tenant
         if (done := await answered(self.record.ledger, tenant, once)) is not None:
@@ -148,7 +148,9 @@ class SignOff:
             raise FailedPrecondition("SIGNATURE_INVALID") from None
         version = await self.record.ledger.stream_version(tenant, report_stream(statement.report))
         await self.record.in_state(tenant, statement.report, "requested")
-        key = await key_in_force(self.record.ledger, tenant, statement.key_id)
+        key = await key_that_signs(
+            self.record.ledger, tenant, statement.key_id, statement.role, self.record.now()
+        )
         body = {
             "report": statement.report,
             "statement": statement.to_json(),

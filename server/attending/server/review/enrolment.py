@@ -44,6 +44,20 @@ async def key_in_force(ledger: Ledger, tenant: str, identifier: str) -> Expectat
     return Expectation(key_stream(identifier), version)
 
 
+async def key_that_signs(
+    ledger: Ledger, tenant: str, identifier: str, role: str, moment: datetime
+) -> Expectation:
+    """As `key_in_force`, for a signature in that role at that moment; FailedPrecondition (KEY_UNKNOWN) also where the
+    key is not enrolled in the role, or licence or competency have run out by then: the verifier fails such an entry
+    (V12, V13), and with it every bundle that holds it.
+    """
+    version, enrolled = await _last_enrolment(ledger, tenant, identifier)
+    until = enrolled.body.get("not_after")
+    if role not in enrolled.body["roles"] or (until is not None and until <= stamp(moment)):
+        raise FailedPrecondition("KEY_UNKNOWN")
+    return Expectation(key_stream(identifier), version)
+
+
 async def signing_key_of(ledger: Ledger, person: Principal, identifier: str) -> ReviewerKey:
     """The person's key as it is enrolled; FailedPrecondition (KEY_UNKNOWN) for one that is not theirs, or not any
     more.
