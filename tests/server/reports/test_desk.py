@@ -329,6 +329,25 @@ async def test_who_was_not_given_the_draft_as_it_is_does_not_stand_for_it(
     assert len(await desk.drafts_given(ward.auditor.principal, report_id)) == 1
 
 
+async def test_what_is_issued_is_issued_where_the_disk_does_not_give_the_pages_their_name(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await sign(desk, ward.auditor, report_id)
+    stands = tmp_path / "reports" / TENANT / report_id / ISSUED_PDF
+    stands.mkdir()
+    (stands / "in the way").write_bytes(b"")
+    entry = await desk.issue(ward.auditor.principal, report_id, fresh())
+    assert entry.type == ISSUED
+    assert (await desk.get(TENANT, report_id)).row["state"] == "issued"
+    assert list((tmp_path / "reports" / WORK).iterdir()) == []
+    shutil.rmtree(stands)
+    pdf = await got(desk, ward.auditor, report_id, ISSUED_PDF)
+    assert hashlib.sha256(pdf).hexdigest() == entry.body["pdf"]
+
+
 async def test_what_the_verifier_would_fail_is_not_signed_off(
     ward: Ward, desk: ReportDesk, tmp_path: Path
 ) -> None:

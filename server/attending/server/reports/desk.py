@@ -31,7 +31,7 @@ from attending.server import projections
 from attending.server.auth.authorize import Authorizer
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
-from attending.server.errors import FailedPrecondition
+from attending.server.errors import FailedPrecondition, Unavailable
 from attending.server.idempotency import Once, answered, claimed
 from attending.server.phi.access import Permit
 from attending.server.phi.purpose import OF_EXPORT
@@ -253,32 +253,39 @@ class ReportDesk:
         for name, signed in ((BUNDLE, statement["bundle"]), (DRAFT, statement["draft"])):
             if signed != await digest(place / name):
                 raise FailedPrecondition("REPORT_CHANGED")
-        # The pages get their name once they are issued: a crash after the append leaves them to be made again.
-        async with self._workshop.issued(tenant, report_id, place) as made:
-            body = {
-                "report": report_id,
-                "kind": statement["kind"],
-                "bundle": statement["bundle"],
-                "statistics": statement["statistics"],
-                "pdf": await digest(made.path),
-                "tree_size": statement["tree_size"],
-            }
-            sealed = []
-            if made.seal is not None:
-                body["seal"] = {"level": made.seal.level, "time": stamp(made.seal.time)}
-                sealed.append(await self.ledger.seal(tenant, Payload(SEAL_KIND, made.seal_bytes)))
-            if (done := await answered(self.ledger, tenant, once)) is not None:
-                made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
-                return await self.ledger.get_entry(tenant, done[0])
-            # Read after the pages are set, which takes minutes: who downloads meanwhile writes to the same stream.
-            version = await self.ledger.stream_version(tenant, report_stream(report_id))
-            await self._record.in_state(tenant, report_id, "signed_off")
-            entry = await self._record.append(
-                principal, ISSUED, report_id, body, version, once, sealed=sealed
-            )
-            if entry.body["pdf"] != body["pdf"]:
-                made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
-            return entry
+        entry = None
+        try:
+            # The pages get their name once they are issued: a crash after the append leaves them to be made again.
+            async with self._workshop.issued(tenant, report_id, place) as made:
+                body = {
+                    "report": report_id,
+                    "kind": statement["kind"],
+                    "bundle": statement["bundle"],
+                    "statistics": statement["statistics"],
+                    "pdf": await digest(made.path),
+                    "tree_size": statement["tree_size"],
+                }
+                sealed = []
+                if made.seal is not None:
+                    body["seal"] = {"level": made.seal.level, "time": stamp(made.seal.time)}
+                    sealed.append(await self.ledger.seal(tenant, Payload(SEAL_KIND, made.seal_bytes)))
+                if (done := await answered(self.ledger, tenant, once)) is not None:
+                    made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
+                    return await self.ledger.get_entry(tenant, done[0])
+                # Read after the pages are set, which takes minutes: who downloads meanwhile writes to the same stream.
+                version = await self.ledger.stream_version(tenant, report_stream(report_id))
+                await self._record.in_state(tenant, report_id, "signed_off")
+                entry = await self._record.append(
+                    principal, ISSUED, report_id, body, version, once, sealed=sealed
+                )
+                if entry.body["pdf"] != body["pdf"]:
+                    made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
+        except Unavailable:
+            # A disk that would not give the pages their name takes back no entry: they are made again when asked for.
+            if entry is None:
+                raise
+        assert entry is not None
+        return entry
 
     async def discard(self, principal: Principal, report_id: str, once: Once) -> Entry:
         """As `Discards.discard`; PermissionDenied (about a person, and the caller may not report on one)."""
