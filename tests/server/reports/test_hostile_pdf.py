@@ -213,5 +213,5 @@ def test_signatures_without_a_part_are_refused_and_never_raise_anything_else(tmp
                 read += 1
             except VerificationError:
                 refused += 1
-    assert refused > 1000
+    assert refused > 900
     assert refused > read

@@ -143,8 +143,8 @@ class _Found:
                     told = what != "registered model" or names[mark.version] == 1
                     yield self._in_force(what, name, mark, told=told)
         for entry in reversed(self.evaluations):
-            told = label(entry.body.get("eval_id"))
-            yield ("evaluation", entry.index, entry.time, *_evaluated(entry), entry.actor, told)
+            named = label(entry.body.get("eval_id"))
+            yield ("evaluation", entry.index, entry.time, *_evaluated(entry), entry.actor, named)
         for policy, grid in sorted(self.observed.items()):
             for code, row in grid.result().items():
                 yield (
