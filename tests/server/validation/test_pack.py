@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -385,3 +386,16 @@ def test_one_failure_more_never_makes_it_better(results: dict[str, str], name: s
     for one in ("y", "both"):
         assert after[one] in (before[one], "failed")
     assert set(before.values()) <= set(OUTCOMES)
+
+
+def test_names_that_no_requirement_has_take_no_memory() -> None:
+    """A line of 4 KiB names 1,300 classes in each other: a file at its bound would keep ten gigabytes of names."""
+    results = {f"{number:03d}" + "::x" * 1300: "passed" for number in range(20)}
+    asked = requirement("deep", "007::x::x")
+    tracemalloc.start()
+    try:
+        assert outcomes([asked], results) == {"deep": "proved"}
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20  # all names together have 50 MB

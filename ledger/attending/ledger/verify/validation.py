@@ -136,15 +136,18 @@ def outcomes(requirements: Iterable[Requirement], results: Mapping[str, str]) ->
     A function that is named stands for all its parameters, a class or a file for all in it. A test that was skipped
     gave no result.
     """
-    by_function: dict[str, set[str]] = {}
+    asked = tuple(requirements)
+    # Of no other name anything is kept: a line has room for a thousand, each as long as the line.
+    said_of: dict[str, set[str]] = {name: set() for one in asked for name in one.tests}
     for test, outcome in results.items():
-        file, _, rest = test.partition("::")
+        name, _, rest = test.partition("::")
         for part in ("", *rest.partition("[")[0].split("::")):
-            file = f"{file}::{part}" if part else file
-            by_function.setdefault(file, set()).add(outcome)
+            name = f"{name}::{part}" if part else name
+            if name in said_of:
+                said_of[name].add(outcome)
     found = {}
-    for one in requirements:
-        each = [by_function.get(name, set()) for name in one.tests]
+    for one in asked:
+        each = [said_of[name] for name in one.tests]
         if any(said & {"failed", "error"} for said in each):
             found[one.id] = "failed"
         elif all("passed" in said for said in each):
