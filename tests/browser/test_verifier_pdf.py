@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.text import pages
 
 from tests.server.reports.sealing import day, unsealed
+from tests.server.reports.test_hostile_pdf import _page
 
 MUTANTS: Final = 1000
 SEED: Final = 20261128
@@ -79,6 +80,32 @@ def mutants(data: bytes) -> Iterator[bytes]:
                 yield data[:at] + data[other : other + size] + data[at + size :]
 
 
+def answers(folder: Path, each: Iterable[bytes]) -> list[dict[str, Any]]:
+    """What the page's reader makes of files."""
+    with (folder / "files").open("wb") as out:
+        for data in each:
+            out.write(base64.b64encode(data) + b"\n")
+    command = ["node", "--no-warnings", str(Path(__file__).with_name("verifier_pdf.mjs")), str(MODULES)]
+    with (folder / "files").open("rb") as told:
+        answered = subprocess.run(command, stdin=told, capture_output=True, check=True, timeout=600)
+    return [json.loads(line) for line in answered.stdout.splitlines()]
+
+
+def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Files that one reader or another takes for something else than these do, each with what is wrong with it."""
+    page = _page(folder / "page.pdf", b"/A 9 Tf (A) Tj").read_bytes()
+    yield "catalogue in the trailer", page.replace(b"/Root 1 0 R", b"/Root<</Type/Catalog/Pages 2 0 R>>")
+
+
+@pytest.mark.browser
+def test_both_readers_refuse_what_others_read_in_another_way(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.pdf"
+    cases = dict(hostile(tmp_path))
+    for (name, data), answer in zip(cases.items(), answers(tmp_path, cases.values()), strict=True):
+        path.write_bytes(data)
+        assert ("refused" in read(path), "refused" in answer) == (True, True), name
+
+
 @pytest.mark.browser
 def test_both_readers_take_and_refuse_the_same_files(tmp_path: Path) -> None:
     whole = tmp_path / "whole.pdf"
@@ -95,15 +122,14 @@ def test_both_readers_take_and_refuse_the_same_files(tmp_path: Path) -> None:
             compress_streams=False,
         )
     path, mine = tmp_path / "mutant.pdf", []
-    with (tmp_path / "files").open("wb") as out:
+
+    def told() -> Iterator[bytes]:
         for data in (whole.read_bytes(), *mutants(whole.read_bytes())):
             path.write_bytes(data)
             mine.append(read(path))
-            out.write(base64.b64encode(data) + b"\n")
-    command = ["node", "--no-warnings", str(Path(__file__).with_name("verifier_pdf.mjs")), str(MODULES)]
-    with (tmp_path / "files").open("rb") as told:
-        answered = subprocess.run(command, stdin=told, capture_output=True, check=True, timeout=600)
-    other = [json.loads(line) for line in answered.stdout.splitlines()]
+            yield data
+
+    other = answers(tmp_path, told())
     assert mine[0]["pages"]
     assert len(mine[0]["attachments"]) == 3
     refused = sum("refused" in one for one in mine)

@@ -134,6 +134,15 @@ def test_objects_that_lie_in_each_other_are_refused(tmp_path: Path) -> None:
         list(document.objects())
 
 
+def test_a_catalogue_in_the_trailer_is_refused(tmp_path: Path) -> None:
+    """Some readers open it, and what it runs is in no object."""
+    path = _page(tmp_path / "a.pdf", b"/A 9 Tf (A) Tj")
+    running = b"/Root<</Pages 2 0 R/OpenAction<</S/JavaScript/JS(0)>>>>"
+    path.write_bytes(path.read_bytes().replace(b"/Root 1 0 R", running))
+    with Document(path) as document, pytest.raises(VerificationError, match="catalogue"):
+        _ = document.root
+
+
 def test_certificates_of_one_name_and_key_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty that sign each other have 20 * 19 * 18 * 17 * 16 ways of six."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -78,8 +78,11 @@ class Document:
 
     @property
     def root(self) -> dict[str, Any]:
-        """The catalogue."""
-        return self.dictionary(self.trailer.get("Root"))
+        """The catalogue, an object of its own: one that lies in the trailer is not among `objects`."""
+        reference = self.trailer.get("Root")
+        if type(reference) is not Reference:
+            raise wrong("catalogue is not an object of its own")
+        return self.dictionary(reference)
 
     def resolve(self, value: Any) -> Any:
         """What a value refers to, or the value; a reference to nothing is None."""

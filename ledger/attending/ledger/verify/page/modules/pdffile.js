@@ -30,8 +30,11 @@ export class PdfFile {
     this.trailer = this.readTables();
   }
 
+  /** The catalogue. One that lies in the trailer is not among `objects`. */
   get root() {
-    return this.dictionary(this.trailer.get("Root"));
+    const reference = this.trailer.get("Root");
+    if (!(reference instanceof Reference)) throw wrong("catalogue is not an object of its own");
+    return this.dictionary(reference);
   }
 
   /** What a value refers to, or the value; a reference to nothing is null. */
