@@ -21,7 +21,7 @@ from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.text import pages
 
 from tests.server.reports.sealing import day, unsealed
-from tests.server.reports.test_hostile_pdf import _page
+from tests.server.reports.test_hostile_pdf import HIDING, _page
 
 MUTANTS: Final = 1000
 SEED: Final = 20261128
@@ -95,6 +95,10 @@ def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Files that one reader or another takes for something else than these do, each with what is wrong with it."""
     page = _page(folder / "page.pdf", b"/A 9 Tf (A) Tj").read_bytes()
     yield "catalogue in the trailer", page.replace(b"/Root 1 0 R", b"/Root<</Type/Catalog/Pages 2 0 R>>")
+    # A stream whose data is elsewhere, if only it is seen that it is a stream.
+    for what, between in HIDING.items():
+        outside = b"<</F(outside)/Length 1>>" + between + b"stream\nx\nendstream"
+        yield f"{what} before a stream", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(outside,)).read_bytes()
 
 
 @pytest.mark.browser

@@ -48,8 +48,19 @@ MAP = b"1 begincodespacerange <00> <ff> endcodespacerange\n"
 LETTERS = MAP + b"1 beginbfrange <41> <5a> <0041> endbfrange\n"
 
 
-def _page(path: Path, content: bytes, mapping: bytes = LETTERS, *, contents: bytes = b"5 0 R") -> Path:
-    """One page with two fonts, of which the second calls every letter an X."""
+HIDING = {"tab": b"\t", "null": b"\0", "comment": b"%\n", "blanks": b"\n" * 70}
+"""White space, if a reader wants to call it that."""
+
+
+def _page(
+    path: Path,
+    content: bytes,
+    mapping: bytes = LETTERS,
+    *,
+    contents: bytes = b"5 0 R",
+    more: tuple[bytes, ...] = (),
+) -> Path:
+    """One page with two fonts, of which the second calls every letter an X; `more` are objects from the ninth on."""
     return _file(
         path,
         b"<</Type/Catalog/Pages 2 0 R>>",
@@ -62,6 +73,7 @@ def _page(path: Path, content: bytes, mapping: bytes = LETTERS, *, contents: byt
         _stream(
             MAP + b"".join(b"1 beginbfchar <%x> <0058> endbfchar\n" % code for code in range(0x41, 0x5B))
         ),
+        *more,
     )
 
 
@@ -141,6 +153,13 @@ def test_a_catalogue_in_the_trailer_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"/Root 1 0 R", running))
     with Document(path) as document, pytest.raises(VerificationError, match="catalogue"):
         _ = document.root
+
+
+@pytest.mark.parametrize("between", HIDING.values(), ids=HIDING)
+def test_what_stands_before_a_stream_does_not_hide_it(tmp_path: Path, between: bytes) -> None:
+    body = b"<</F(outside)/Length 1>>" + between + b"stream\nx\nendstream"
+    with Document(_file(tmp_path / "a.pdf", body)) as document, pytest.raises(VerificationError):
+        list(document.objects())
 
 
 def test_certificates_of_one_name_and_key_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,9 @@ _SUBSECTION: Final = re.compile(rb"([0-9]{1,10}) ([0-9]{1,10})[ ]?\r?\n")
 _ENTRY: Final = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([nf])(?: \r| \n|\r\n)")
 _ENTRY_BYTES: Final = 20
 _OBJECT: Final = re.compile(rb"([0-9]{1,10}) ([0-9]{1,5}) obj(?=[\r\n <\[(/0-9+.-])")
-_STREAM: Final = re.compile(rb"[\r\n ]*stream\r?\n")
+_STREAM: Final = re.compile(rb"[\r\n ]{0,16}stream\r?\n")
 _ENDSTREAM: Final = re.compile(rb"[\r\n]{0,2}endstream")
+_ENDOBJ: Final = re.compile(rb"[\r\n ]{0,16}endobj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,17 @@ class Document:
             yield self.data[at : min(at + _CHUNK_BYTES, end)]
 
     def _load(self, reference: Reference) -> tuple[Any, int, int]:
-        """An object, where it begins and where it ends; (None, -1, -1) for one that is not there."""
+        """An object, where it begins and where it ends; (None, -1, -1) for one that is not there.
+
+        What follows it can only be its end: a stream that others see and we do not would be a dictionary here.
+        """
         found, begin, end = self._parse(reference)
+        if begin < 0:
+            return found, begin, end
         if isinstance(found, dict) and (data := _STREAM.match(self.data, end)) is not None:
-            found = self._stream(found, data.end())
-            end = found.begin + found.size
+            found, end = self._stream(found, data.end())
+        if _ENDOBJ.match(self.data, end) is None:
+            raise wrong(f"something follows object {reference.number} before its end")
         return found, begin, end
 
     def _parse(self, reference: Reference) -> tuple[Any, int, int]:
@@ -175,15 +182,16 @@ class Document:
         found, end = parse_object(self.data, match.end())
         return found, match.end(), end
 
-    def _stream(self, entries: dict[str, Any], begin: int) -> Stream:
+    def _stream(self, entries: dict[str, Any], begin: int) -> tuple[Stream, int]:
         size = entries.get("Length")
         if type(size) is Reference:
             size = self._parse(size)[0]  # never a stream of its own: no chain of them is followed
         if type(size) is not int or not 0 <= size <= self.size - begin:
             raise wrong("stream is cut off")
-        if _ENDSTREAM.match(self.data, begin + size) is None:
+        end = _ENDSTREAM.match(self.data, begin + size)
+        if end is None:
             raise wrong("stream does not end where it says")
-        return Stream(entries, begin, size)
+        return Stream(entries, begin, size), end.end()
 
     def _read_table(self) -> dict[str, Any]:
         data = self.data

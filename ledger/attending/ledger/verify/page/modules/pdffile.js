@@ -64,14 +64,16 @@ export class PdfFile {
     return found;
   }
 
-  /** An object {value, begin, end}: null, -1, -1 for one that is not there. */
+  /** An object {value, begin, end}: null, -1, -1 for one that is not there. What follows it can only be its end: a stream
+   * that others see and we do not would be a dictionary here.
+   */
   read(reference) {
     const found = this.parse(reference);
-    if (!(found.value instanceof Map)) return found;
-    const data = this.match(/[\r\n ]*stream\r?\n/y, found.end, 64);
-    if (!data) return found;
-    const value = this.streamOf(found.value, found.end + data[0].length);
-    return { value, begin: found.begin, end: value.begin + value.size };
+    if (found.begin < 0) return found;
+    const data = found.value instanceof Map ? this.match(/[\r\n ]{0,16}stream\r?\n/y, found.end, 32) : null;
+    const { value, end } = data ? this.streamOf(found.value, found.end + data[0].length) : found;
+    if (!this.match(/[\r\n ]{0,16}endobj/y, end, 32)) throw wrong(`something follows object ${reference.number} before its end`);
+    return { value, begin: found.begin, end };
   }
 
   /** Every object of the file, each byte of it once: none begins inside another. */
@@ -132,8 +134,9 @@ export class PdfFile {
     // Never a stream of its own: no chain of them is followed.
     if (size instanceof Reference) size = this.parse(size).value;
     if (!Number.isSafeInteger(size) || size < 0 || size > this.size - begin) throw wrong("stream is cut off");
-    if (!this.match(/[\r\n]{0,2}endstream/y, begin + size, 16)) throw wrong("stream does not end where it says");
-    return new Stream(entries, begin, size);
+    const last = this.match(/[\r\n]{0,2}endstream/y, begin + size, 16);
+    if (!last) throw wrong("stream does not end where it says");
+    return { value: new Stream(entries, begin, size), end: begin + size + last[0].length };
   }
 
   readTables() {
