@@ -21,7 +21,7 @@ from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.text import pages
 
 from tests.server.reports.sealing import day, unsealed
-from tests.server.reports.test_hostile_pdf import HIDING, _page
+from tests.server.reports.test_hostile_pdf import HIDING, _page, again_and_again
 
 MUTANTS: Final = 1000
 SEED: Final = 20261128
@@ -99,6 +99,12 @@ def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     for what, between in HIDING.items():
         outside = b"<</F(outside)/Length 1>>" + between + b"stream\nx\nendstream"
         yield f"{what} before a stream", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(outside,)).read_bytes()
+
+
+@pytest.mark.browser
+def test_the_page_reads_no_object_again_and_again(tmp_path: Path) -> None:
+    [answer] = answers(tmp_path, [again_and_again(tmp_path / "a.pdf").read_bytes()])
+    assert "again and again" in answer["refused"]
 
 
 @pytest.mark.browser

@@ -162,6 +162,32 @@ def test_what_stands_before_a_stream_does_not_hide_it(tmp_path: Path, between: b
         list(document.objects())
 
 
+def again_and_again(path: Path) -> Path:
+    """Streams of which each has to read a comment to know its length: their product with it, not their sum."""
+    comment = b"%" + b"x" * (1 << 20) + b"\n 1"
+    return _page(
+        path, b"", more=(comment, *[b"<</Length 9 0 R>>\nstream\nx\nendstream" for _ in range(1000)])
+    )
+
+
+def test_objects_that_are_referred_to_again_and_again_are_refused(tmp_path: Path) -> None:
+    path = again_and_again(tmp_path / "a.pdf")
+    with Document(path) as document, pytest.raises(VerificationError, match="again and again"):
+        list(document.objects())
+    resources = b"<<%" + b"x" * (1 << 16) + b"\n>>"
+    pages_of = b" ".join(b"%d 0 R" % number for number in range(5, 1005))
+    path = _file(
+        tmp_path / "b.pdf",
+        b"<</Pages 2 0 R>>",
+        b"<</Kids[%b]>>" % pages_of,
+        resources,
+        _stream(b""),
+        *[b"<</Type/Page/Resources 3 0 R/Contents 4 0 R>>" for _ in range(1000)],
+    )
+    with pytest.raises(VerificationError, match="again and again"):
+        _text(path)
+
+
 def test_certificates_of_one_name_and_key_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty that sign each other have 20 * 19 * 18 * 17 * 16 ways of six."""
     key = ec.generate_private_key(ec.SECP256R1())

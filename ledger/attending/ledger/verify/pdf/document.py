@@ -27,6 +27,11 @@ MAX_SECTIONS: Final = 8
 MAX_RATIO: Final = 200
 """A stream that inflates to more than this times its size (and a mebibyte) is taken for a bomb."""
 MAX_HOPS: Final = 16
+MAX_READINGS: Final = 4
+"""Times the size of the file (and 4 MiB) that objects are read, streams aside: what refers to one object a thousand
+times would have it read as often."""
+_READING_SLACK_BYTES: Final = 4 << 20
+_LEAST_READING_BYTES: Final = 64
 _SLACK_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 1 << 16
 _TAIL: Final = re.compile(rb"startxref[\r\n]+([0-9]{1,10})[\r\n]+%%EOF[\r\n]{0,2}\Z")
@@ -63,6 +68,7 @@ class Document:
             self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
         self._places: dict[int, tuple[int, int]] = {}
+        self._left_bytes = MAX_READINGS * self.size + _READING_SLACK_BYTES
         try:
             self.trailer = self._read_table()
         except BaseException:
@@ -180,6 +186,9 @@ class Document:
         if match is None or (int(match[1]), int(match[2])) != reference:
             raise wrong(f"object {reference.number} is not where the table has it")
         found, end = parse_object(self.data, match.end())
+        self._left_bytes -= max(end - place[0], _LEAST_READING_BYTES)
+        if self._left_bytes < 0:
+            raise wrong("objects refer to the same ones again and again")
         return found, match.end(), end
 
     def _stream(self, entries: dict[str, Any], begin: int) -> tuple[Stream, int]:

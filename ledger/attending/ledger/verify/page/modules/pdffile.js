@@ -11,6 +11,11 @@ const MAX_SECTIONS = 8;
 const MAX_RATIO = 200;
 const SLACK_BYTES = 1 << 20;
 const MAX_HOPS = 16;
+// Times the size of the file (and 4 MiB) that objects are read, streams aside: what refers to one object a thousand
+// times would have it read as often.
+const MAX_READINGS = 4;
+const READING_SLACK_BYTES = 4 << 20;
+const LEAST_READING_BYTES = 64;
 const ENTRY_BYTES = 20;
 
 /** A stream object: its dictionary, and where its data lies. */
@@ -27,6 +32,7 @@ export class PdfFile {
     this.bytes = bytes;
     this.size = bytes.length;
     this.places = new Map();
+    this.left = MAX_READINGS * this.size + READING_SLACK_BYTES;
     this.trailer = this.readTables();
   }
 
@@ -126,7 +132,10 @@ export class PdfFile {
     if (!head || Number(head[1]) !== number || Number(head[2]) !== generation) throw wrong(`object ${number} is not where the table has it`);
     const begin = place.at + head[0].length;
     const reader = new Reader(this.bytes, begin);
-    return { value: reader.object(), begin, end: reader.at };
+    const value = reader.object();
+    this.left -= Math.max(reader.at - place.at, LEAST_READING_BYTES);
+    if (this.left < 0) throw wrong("objects refer to the same ones again and again");
+    return { value, begin, end: reader.at };
   }
 
   streamOf(entries, begin) {
