@@ -21,7 +21,7 @@ from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.text import pages
 
 from tests.server.reports.sealing import day, unsealed
-from tests.server.reports.test_hostile_pdf import HIDING, _page, again_and_again
+from tests.server.reports.test_hostile_pdf import HIDING, MAP, _page, again_and_again
 
 MUTANTS: Final = 1000
 SEED: Final = 20261128
@@ -99,6 +99,19 @@ def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     for what, between in HIDING.items():
         outside = b"<</F(outside)/Length 1>>" + between + b"stream\nx\nendstream"
         yield f"{what} before a stream", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(outside,)).read_bytes()
+    yield "length with a point", page.replace(b"/Length 14>>", b"/Length 14.0>>")
+    nothing = MAP + b"1 beginbfrange <41> <42> [null <0042>] endbfrange"
+    yield "code that means null", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", nothing).read_bytes()
+    name = b"/A 9 Tf (A) Tj /%b#41 gs" % (b"x" * 255)
+    yield "name that is too long, escaped", _page(folder / "page.pdf", name).read_bytes()
+
+
+@pytest.mark.browser
+def test_a_mode_with_a_point_is_none_in_either(tmp_path: Path) -> None:
+    path = _page(tmp_path / "page.pdf", b"/A 9 Tf 0.0 Tr (A) Tj 0 Tr (B) Tj")
+    [answer] = answers(tmp_path, [path.read_bytes()])
+    assert answer == read(path)
+    assert answer["pages"] == [hashlib.sha256(b"B").hexdigest()]
 
 
 @pytest.mark.browser

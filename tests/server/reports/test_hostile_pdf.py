@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from attending.ledger.errors import VerificationError
-from attending.ledger.verify.pdf import chain, cms, der
+from attending.ledger.verify.pdf import chain, cms, der, seal
 from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.stamp import parse_token, verify_token
-from attending.ledger.verify.pdf.syntax import skip
+from attending.ledger.verify.pdf.syntax import Reference, skip
 from attending.ledger.verify.pdf.text import pages
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -186,6 +186,16 @@ def test_objects_that_are_referred_to_again_and_again_are_refused(tmp_path: Path
     )
     with pytest.raises(VerificationError, match="again and again"):
         _text(path)
+
+
+@pytest.mark.parametrize(("stated", "permits"), [(b"1", False), (b"2", True), (b"1.0", True), (b"true", True)])
+def test_what_is_not_the_number_one_permits_changes(tmp_path: Path, stated: bytes, permits: bool) -> None:
+    certified = b"<</Reference[<</TransformMethod/DocMDP/TransformParams<</P %b>>>>]>>" % stated
+    with Document(_file(tmp_path / "a.pdf", b"<</Perms<</DocMDP 2 0 R>>>>", certified)) as document:
+        reference = Reference(2, 0)
+        value = document.dictionary(reference)
+        with pytest.raises(VerificationError, match="permits") if permits else nullcontext():
+            seal._permits_nothing(document, reference, value)
 
 
 def test_certificates_of_one_name_and_key_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:

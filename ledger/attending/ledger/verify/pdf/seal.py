@@ -147,8 +147,9 @@ def _permits_nothing(document: Document, reference: Reference, value: dict[str, 
     if permissions.get("DocMDP") != reference or len(references) != 1:
         raise VerificationError("seal does not certify the document")
     transform = document.dictionary(references[0])
-    parameters = document.dictionary(transform.get("TransformParams"))
-    if transform.get("TransformMethod") != Name("DocMDP") or parameters.get("P") != 1:
+    permitted = document.dictionary(transform.get("TransformParams")).get("P")
+    # Neither 1.0 nor true, which are 1 in Python and nowhere else.
+    if transform.get("TransformMethod") != Name("DocMDP") or type(permitted) is not int or permitted != 1:
         raise VerificationError("seal permits changes after it")
 
 

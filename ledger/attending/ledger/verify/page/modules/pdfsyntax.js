@@ -32,6 +32,13 @@ export class Word {
   }
 }
 
+/** A number with a point, also one that is whole: no length, no place and no mode of anything here. */
+class Real {
+  constructor(value) {
+    this.value = value;
+  }
+}
+
 /** An indirect reference. */
 export class Reference {
   constructor(number, generation) {
@@ -93,7 +100,7 @@ export class Reader {
       const found = this.reference(token);
       if (found) return found;
     }
-    if (NUMBER.test(token)) return Number(token);
+    if (NUMBER.test(token)) return token.includes(".") ? new Real(Number(token)) : Number(token);
     if (!WORD.test(token)) throw wrong(`no object at byte ${at}`);
     if (token === "null") return null;
     return token === "true" ? true : token === "false" ? false : new Word(token);
@@ -138,6 +145,7 @@ export class Reader {
         this.at += 3;
       } else text += String.fromCharCode(bytes[this.at++]);
     }
+    if (this.at - begin > MAX_NAME) throw wrong(`name without end at byte ${begin}`);
     return new Name(text);
   }
 

@@ -151,7 +151,7 @@ class Font {
     const [low, high] = [number(first), number(last)];
     if (!Array.isArray(start) && start.length > 64) throw bad;
     for (let code = low; code <= high; code++) {
-      const text = Array.isArray(start) ? (start[code - low] ?? new Uint8Array()) : counted(start, code - low);
+      const text = Array.isArray(start) ? (code - low < start.length ? start[code - low] : new Uint8Array()) : counted(start, code - low);
       if (!(text instanceof Uint8Array)) throw wrong("code means no text");
       this.texts.set(`${first.length} ${code}`, utf16(text));
     }
