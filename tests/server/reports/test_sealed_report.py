@@ -447,6 +447,14 @@ def _two_contents(pdf: pikepdf.Pdf) -> None:
     names[1].EF.UF = pdf.make_stream(b"another")
 
 
+def _two_kinds(pdf: pikepdf.Pdf) -> None:
+    name = "document.attending"
+    content = pikepdf.Dictionary(F=pdf.make_stream(b"PK\x03\x04"))
+    names = pdf.Root.Names.EmbeddedFiles.Names
+    names.append(pikepdf.String(name))
+    names.append(pikepdf.Dictionary(Type=pikepdf.Name.Filespec, F=name, UF=name, EF=content))
+
+
 def _script(pdf: pikepdf.Pdf) -> None:
     pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
 
@@ -485,6 +493,7 @@ HOSTILE: dict[str, tuple[Callable[[pikepdf.Pdf], None], set[str]]] = {
     "two of one name": (_twice, {"V10"}),
     "path as a name": (_renamed, {"V10"}),
     "two contents": (_two_contents, {"V10"}),
+    "bundle and de-identified document": (_two_kinds, {"V10"}),
     "script": (_script, {"V2"}),
     "layers": (_layers, {"V2"}),
     "action named elsewhere": (_by_reference, {"V2"}),

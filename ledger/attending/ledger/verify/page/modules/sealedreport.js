@@ -27,6 +27,8 @@ const CLOCK_SKEW = 300_000_000n;
 const MAX_REGISTER_BYTES = 2 ** 30;
 const ANNEX = "Annex: Figures";
 const [BUNDLE, FIGURES, REGISTER] = ["bundle.attending", "statistics.json", "register.csv"];
+// A de-identified document, in place of the bundle.
+const DOCUMENT = "document.attending";
 // Of reports with a register of their own.
 const ROWS = ["rows.jsonl", "rows.csv"];
 const KEYWORDS = ["attending-origin", "attending-size", "attending-root", "attending-bundle-sha256"];
@@ -71,9 +73,18 @@ async function evidence(pdf, anchors, beside, stamped, findings, progress) {
   let bundle = beside;
   try {
     attached = attachmentsOf(pdf);
+    if (attached.has(BUNDLE) && attached.has(DOCUMENT)) {
+      throw new Refused("a bundle is attached beside a de-identified document, and leads back from it");
+    }
     if (attached.has(BUNDLE)) bundle = await taken(pdf, attached.get(BUNDLE));
   } catch (error) {
     refused(error, findings, "V10", "");
+    return null;
+  }
+  if (attached.has(DOCUMENT)) {
+    // What is attached is what the report is over, whatever lies beside it.
+    const detail = "a de-identified document is attached, which this page does not read: give the report to `attending verify`";
+    for (const check of ["V10", "V20"]) findings.doubt(check, detail);
     return null;
   }
   if (bundle === null) {
