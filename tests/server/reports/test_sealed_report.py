@@ -28,8 +28,10 @@ from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.report import Status
 from attending.server.reports.particulars import Kind
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -105,6 +107,24 @@ def _of_no_authority(office: Office) -> Office:
     return replace(office, seal=sealing(middle), chain=(middle,))
 
 
+SHA224, SHA256 = hashes.SHA224(), hashes.SHA256()
+PRINTABLE = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Seal root", _ASN1Type.PrintableString)])
+
+
+def _reissued(
+    office: Office, issuer: x509.Name | None = None, method: hashes.SHA224 | hashes.SHA256 = SHA256
+) -> Office:
+    old = office.seal.certificate
+    builder = x509.CertificateBuilder(
+        *(issuer or old.issuer, old.subject, old.public_key(), x509.random_serial_number()),
+        *(old.not_valid_before_utc, old.not_valid_after_utc),
+    )
+    for item in old.extensions:
+        builder = builder.add_extension(item.value, item.critical)
+    certificate = builder.sign(office.root.key, method)
+    return replace(office, seal=replace(office.seal, certificate=certificate))
+
+
 BAD_SEALS: dict[str, tuple[Callable[[Office], Office], set[str]]] = {
     "other key": (lambda o: replace(o, seal=sealing(authority("Seal root"))), {"V3"}),
     "expired": (lambda o: replace(o, seal=sealing(o.root, ends=NOW - DAY)), {"V3"}),
@@ -139,6 +159,8 @@ BAD_SEALS: dict[str, tuple[Callable[[Office], Office], set[str]]] = {
         ),
         {"V4"},
     ),
+    "issued with a hash function that is not taken": (lambda o: _reissued(o, method=SHA224), {"V3"}),
+    "issuer's name in another type of string": (lambda o: _reissued(o, PRINTABLE), {"V3"}),
     "issued by a certificate that is no authority": (
         _of_no_authority,
         {"V3"},

@@ -17,9 +17,9 @@ from typing import Final, TypeVar
 from attending.ledger.errors import VerificationError
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 MAX_PATH: Final = 6
 _LEAST_RSA_BITS: Final = 2048
@@ -35,6 +35,17 @@ _DOCUMENTS: Final = frozenset(
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
     }
 )
+_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+_ALGORITHMS: Final = frozenset(
+    {
+        *(SignatureAlgorithmOID.RSA_WITH_SHA256, SignatureAlgorithmOID.RSA_WITH_SHA384),
+        *(SignatureAlgorithmOID.RSA_WITH_SHA512, SignatureAlgorithmOID.RSASSA_PSS),
+        *(SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA384),
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+    }
+)
+"""Of certificates and lists, whatever the library would take: those of seals, so that none is easier to forge."""
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 T = TypeVar("T", bound=x509.ExtensionType)
 _COMPROMISED: Final = frozenset({x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise})
 
@@ -125,13 +136,26 @@ def _path(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
+    if certificate.issuer != issuer.subject or not _taken(certificate, issuer.public_key()):
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _taken(
+    found: x509.Certificate | x509.CertificateRevocationList, key: CertificatePublicKeyTypes
+) -> bool:
+    """Whether a signature is of a kind that is taken, and by a key of one."""
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        return False
+    try:
+        method = found.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return found.signature_algorithm_oid in _ALGORITHMS and method is not None and method.name in _HASHES
 
 
 def _authority(certificate: x509.Certificate, below: int, which: str) -> None:
@@ -155,7 +179,8 @@ def _looked_up(
     """Whether a list of the issuer says something of the certificate at `moment`; raises where it was revoked."""
     covered = False
     for found in lists:
-        if found.issuer != issuer.subject or not _signed(found, issuer.public_key()):
+        key = issuer.public_key()
+        if found.issuer != issuer.subject or not _taken(found, key) or not _signed(found, key):
             continue
         _whole(found)
         entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)

@@ -1,6 +1,6 @@
 // The path from a certificate to a root that the auditor gave, at one moment (RFC 5280, section 6, as far as used).
 
-import { Refused, toHex } from "./bytes.js";
+import { Refused, sameBytes, toHex } from "./bytes.js";
 import { BASIC, PURPOSES, USAGE, revocationIn } from "./x509.js";
 import { rsaBits, schemeOf, verifySignature } from "./publickeys.js";
 
@@ -67,7 +67,8 @@ async function pathTo(leaf, others, roots) {
     if (path.length >= LONGEST) continue;
     for (const issuer of [...roots, ...others]) {
       const id = toHex(issuer.der);
-      if (seen.has(id) || last.issuer !== issuer.subject || !(await signedBy(last, issuer))) continue;
+      // Names of a path are the same bytes: a text in another type of string is another name.
+      if (seen.has(id) || !sameBytes(last.issuerBytes, issuer.subjectBytes) || !(await signedBy(last, issuer))) continue;
       seen.add(id);
       pending.push([...path, issuer]);
     }

@@ -18,7 +18,7 @@ const REASON = "2.5.29.21";
 const INVALID_SINCE = "2.5.29.24";
 
 /** {der, serial, issuer, subject, begins, ends, spki, critical, usage, purposes, authority, keyName, signed, algorithm,
- * signature}. Times are in microseconds; `critical` are names of extensions, those that are absent are null.
+ * signature, and names as they lie}. Times are in microseconds; `critical` are names of extensions, those that are absent are null.
  */
 export function parseCertificate(der) {
   return reading("certificate does not read", () => {
@@ -43,6 +43,7 @@ export function parseCertificate(der) {
       issuerBytes: issuer.encoded,
       issuer: nameKey(issuer),
       subject: nameKey(subject),
+      subjectBytes: subject.encoded,
       subjectText: nameText(subject),
       sameAlgorithm: toHex(inner.encoded) === toHex(rest.algorithm.encoded),
       begins,
