@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from asn1crypto import algos, cms, core, tsp
+from asn1crypto import crl as asn1_crl
 from asn1crypto import x509 as asn1_x509
 from attending.ledger.verify.pdf.seal import SealAnchors
 from attending.server.config.reports import SealSection
@@ -121,6 +122,18 @@ def revocations(
             entry = entry.add_extension(x509.CRLReason(reason), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(issuer.key, hashes.SHA256())
+
+
+def with_reason(
+    issuer: Held, found: x509.CertificateRevocationList, reason: int
+) -> x509.CertificateRevocationList:
+    """The list with a number in place of its reason `superseded`, also one that is none."""
+    parts = asn1_crl.CertificateList.load(found.public_bytes(Encoding.DER))
+    body = parts["tbs_cert_list"].dump().replace(b"\x0a\x01\x04", bytes((0x0A, 1, reason)))
+    assert isinstance(issuer.key, ec.EllipticCurvePrivateKey)
+    parts["tbs_cert_list"] = asn1_crl.TbsCertList.load(body)
+    parts["signature"] = core.OctetBitString(issuer.key.sign(body, ec.ECDSA(hashes.SHA256())))
+    return x509.load_der_x509_crl(parts.dump())
 
 
 def _issue(

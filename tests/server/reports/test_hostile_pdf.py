@@ -198,6 +198,12 @@ def test_what_is_not_the_number_one_permits_changes(tmp_path: Path, stated: byte
             seal._permits_nothing(document, reference, value)
 
 
+def test_lists_that_lead_nowhere_prove_nothing(tmp_path: Path) -> None:
+    """As the page has it: that a store of lists does not read is nothing against the seal."""
+    with Document(_file(tmp_path / "a.pdf", b"<</DSS 2 0 R>>", b"2 0 R")) as document:
+        assert seal._embedded_lists(document) == []
+
+
 def test_certificates_of_one_name_and_key_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty that sign each other have 20 * 19 * 18 * 17 * 16 ways of six."""
     key = ec.generate_private_key(ec.SECP256R1())

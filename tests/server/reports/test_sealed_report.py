@@ -46,6 +46,7 @@ from tests.server.reports.authorities import (
     revocations,
     sealing,
     stamping,
+    with_reason,
 )
 from tests.server.reports.sealing import (
     attachment,
@@ -102,6 +103,13 @@ def _revoked(office: Office, since: Any, reason: x509.ReasonFlags | None = None)
     return replace(office, lists=(revocations(office.root, (office.seal.certificate, since), reason=reason),))
 
 
+def _strange_reason(office: Office) -> Office:
+    found = revocations(
+        office.root, (office.seal.certificate, NOW + DAY), reason=x509.ReasonFlags.superseded
+    )
+    return replace(office, lists=(with_reason(office.root, found, 7),))
+
+
 def _of_no_authority(office: Office) -> Office:
     middle = authority("Not an authority", office.root, ca=False)
     return replace(office, seal=sealing(middle), chain=(middle,))
@@ -131,6 +139,7 @@ BAD_SEALS: dict[str, tuple[Callable[[Office], Office], set[str]]] = {
     "before validity": (lambda o: replace(o, seal=sealing(o.root, begins=NOW + DAY)), {"V3"}),
     "revoked": (lambda o: _revoked(o, NOW - DAY), {"V3"}),
     "key stolen later": (lambda o: _revoked(o, NOW + DAY, x509.ReasonFlags.key_compromise), {"V3"}),
+    "revoked later, for a reason that there is not": (_strange_reason, {"V3"}),
     "rogue authority of stamps": (
         lambda o: replace(o, stamps=StampAuthority(stamping(authority("Stamp root")))),
         {"V4"},

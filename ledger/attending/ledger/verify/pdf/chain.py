@@ -193,7 +193,12 @@ def _looked_up(
 
 def _revoked(entry: x509.RevokedCertificate, moment: datetime) -> None:
     reason, since = None, entry.revocation_date_utc
-    for extension in entry.extensions:
+    try:
+        extensions = entry.extensions
+    except (ValueError, TypeError, x509.DuplicateExtension):
+        # Read only here: a list may have entries by the hundred thousand.
+        raise VerificationError("revocation list does not read") from None
+    for extension in extensions:
         if isinstance(extension.value, x509.CRLReason):
             reason = extension.value.reason
         elif isinstance(extension.value, x509.InvalidityDate):

@@ -238,10 +238,10 @@ def _check_signer(
 
 def _embedded_lists(document: Document) -> list[x509.CertificateRevocationList]:
     """Revocation lists that the file holds (ETSI EN 319 142-1, section 5.4.2): their issuers signed them."""
-    if (store := document.resolve(document.root.get("DSS"))) is None:
-        return []
-    found = []
+    found: list[x509.CertificateRevocationList] = []
     try:
+        if (store := document.resolve(document.root.get("DSS"))) is None:
+            return found
         for item in document.array(document.dictionary(store).get("CRLs", []))[:MAX_LISTS]:
             data = document.content(document.stream(item), MAX_LIST_BYTES)
             found.append(cms.load_list(data))

@@ -163,13 +163,19 @@ function authorityOf(value) {
 function revocation(since, extensions) {
   const said = { since, reason: null, strange: false };
   for (const [name, { critical, value }] of extensions) {
-    if (name === REASON) said.reason = value.content[0];
+    if (name === REASON) said.reason = reasonOf(value);
     else if (name === INVALID_SINCE) {
       const other = value.time();
       if (other < said.since) said.since = other;
     } else if (critical) said.strange = true;
   }
   return said;
+}
+
+// An enumeration, of which 7 is not used (RFC 5280, section 5.3.1).
+function reasonOf({ tag, content: [reason, ...more] }) {
+  if (tag !== 0x0a || more.length || !(reason <= 10) || reason === 7) throw new Refused("reason is none");
+  return reason;
 }
 
 // A name to compare: what is written in one of the usual strings is the same in another of them.
