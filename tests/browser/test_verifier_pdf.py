@@ -104,6 +104,8 @@ def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "code that means null", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", nothing).read_bytes()
     name = b"/A 9 Tf (A) Tj /%b#41 gs" % (b"x" * 255)
     yield "name that is too long, escaped", _page(folder / "page.pdf", name).read_bytes()
+    many = b"[%b]" % (b"[%b]" % (b"0 " * (1 << 19)) * 3)
+    yield "many in many", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(many,)).read_bytes()
 
 
 @pytest.mark.browser

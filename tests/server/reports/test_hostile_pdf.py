@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from attending.ledger.errors import VerificationError
-from attending.ledger.verify.pdf import chain, cms, der, seal
+from attending.ledger.verify.pdf import chain, cms, der, seal, syntax
 from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.stamp import parse_token, verify_token
 from attending.ledger.verify.pdf.syntax import Reference, skip
@@ -116,6 +116,20 @@ def test_a_page_of_one_part_again_and_again_is_never_put_together(tmp_path: Path
     finally:
         tracemalloc.stop()
     assert peak < 100 << 20  # 400 parts of a megabyte are four times that
+
+
+@pytest.mark.parametrize("form", [b"[%b]", b"<</A %b>>"])
+def test_items_are_counted_whatever_lies_in_what(monkeypatch: pytest.MonkeyPatch, form: bytes) -> None:
+    monkeypatch.setattr(syntax, "MAX_ITEMS", 1000)
+    assert syntax.parse_object(b"[%b]" % (form % (b"[%b]" % (b"[]" * 300)) * 3), 0)[1] > 1800
+    with pytest.raises(VerificationError, match="too many items"):
+        syntax.parse_object(b"[%b]" % (form % (b"[%b]" % (b"[]" * 300)) * 4), 0)
+
+
+@pytest.mark.parametrize(("deep", "good"), [(49, True), (50, False)])
+def test_how_deep_objects_may_lie_in_each_other(deep: int, good: bool) -> None:
+    with nullcontext() if good else pytest.raises(VerificationError, match="too deep"):
+        assert syntax.parse_object(b"[" * deep + b"]" * deep + b"[]", 0)[1] == 2 * deep
 
 
 @pytest.mark.parametrize("space", [b" ", b"%\n", b"\n%x"])

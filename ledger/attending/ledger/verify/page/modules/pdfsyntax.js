@@ -6,6 +6,7 @@ import { Refused } from "./bytes.js";
 
 const DEEPEST = 48;
 const MAX_STRING_BYTES = 1 << 20;
+// Of one object, whatever lies in what.
 const MAX_ITEMS = 1 << 20;
 const MAX_NAME = 256;
 const ORDINARY = 0;
@@ -70,6 +71,7 @@ export class Reader {
   constructor(bytes, at = 0) {
     this.bytes = bytes;
     this.at = at;
+    this.left = MAX_ITEMS;
   }
 
   /** Goes to the first byte that is no white space or comment. */
@@ -83,6 +85,7 @@ export class Reader {
   }
 
   object(depth = 0) {
+    if (!depth) this.left = MAX_ITEMS;
     this.skip();
     const { bytes, at } = this;
     switch (bytes[at]) {
@@ -150,6 +153,7 @@ export class Reader {
   }
 
   value(depth) {
+    if (--this.left < 0) throw wrong("object has too many items");
     const found = this.object(depth + 1);
     if (found instanceof Word) throw wrong(`word in place of an object before byte ${this.at}`);
     return found;
@@ -165,7 +169,7 @@ export class Reader {
         this.at++;
         return found;
       }
-      if (found.push(this.value(depth)) > MAX_ITEMS) throw wrong("array is too large");
+      found.push(this.value(depth));
     }
   }
 
@@ -183,7 +187,6 @@ export class Reader {
       const { text } = this.name();
       if (found.has(text)) throw wrong(`key that is there twice at byte ${this.at}`);
       found.set(text, this.value(depth));
-      if (found.size > MAX_ITEMS) throw wrong("dictionary is too large");
     }
   }
 
