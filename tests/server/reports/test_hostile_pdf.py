@@ -275,14 +275,33 @@ def _tried(signed: cms.SignedData) -> None:
     signed.verify(signed.signed["1.2.840.113549.1.9.4"].octets())
 
 
+def test_every_hash_function_that_is_listed_has_a_name(tmp_path: Path) -> None:
+    office = Office.make(tmp_path / "office")
+    path = forged(office, unsealed(day(), tmp_path / "report"), tmp_path / "sealed.pdf")
+    data = _contents(path)
+    assert cms.parse(data, cms.DATA).digest == "sha256"
+    outer = der.parse(data).children()
+    parts = outer[1].children(0xA0)[0].children()
+    for more in (b"\x30\x00", b"\x30\x02\x05\x00"):
+        functions = _encoded(0x31, more + parts[1].content)
+        inside = _encoded(0x30, parts[0].encoded + functions + b"".join(one.encoded for one in parts[2:]))
+        with pytest.raises(VerificationError, match="hash function"):
+            cms.parse(_encoded(0x30, outer[0].encoded + _encoded(0xA0, inside)), cms.DATA)
+
+
+def _contents(path: Path) -> bytes:
+    """The seal of a report."""
+    with Document(path) as document:
+        [field] = document.array(document.dictionary(document.root["AcroForm"])["Fields"])
+        contents = document.dictionary(document.dictionary(field)["V"])["Contents"]
+    return der.leading(contents)[0].encoded
+
+
 @pytest.mark.filterwarnings("ignore:Attribute's length must be")
 def test_signatures_without_a_part_are_refused_and_never_raise_anything_else(tmp_path: Path) -> None:
     office = Office.make(tmp_path / "office")
     path = forged(office, unsealed(day(), tmp_path / "report"), tmp_path / "sealed.pdf")
-    with Document(path) as document:
-        [field] = document.array(document.dictionary(document.root["AcroForm"])["Fields"])
-        contents = document.dictionary(document.dictionary(field)["V"])["Contents"]
-    seal = der.leading(contents)[0].encoded
+    seal = _contents(path)
     stamp = cms.parse(seal, cms.DATA).unsigned[cms.SIGNATURE_TIME_STAMP][0].encoded
     read, refused = 0, 0
     for data in (seal, stamp):

@@ -12,7 +12,7 @@ from typing import Final
 
 from attending.ledger.errors import VerificationError
 from attending.ledger.verify.pdf import der
-from attending.ledger.verify.pdf.der import SEQUENCE, SET, Element
+from attending.ledger.verify.pdf.der import OID, SEQUENCE, SET, Element
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -134,7 +134,8 @@ def parse(data: bytes, content_type: str) -> SignedData:
     parts = _only(outer[1].children(0xA0)).children()
     _require(len(parts) >= 4, "signature lacks parts")
     functions = [item.children() for item in parts[1].children(SET)]
-    _require(all(map(_without_parameters, functions)), "hash function is not allowed")
+    named_all = all(item and item[0].tag == OID and _without_parameters(item) for item in functions)
+    _require(named_all, "hash function is not allowed")
     inner = parts[2].children()
     _require(bool(inner) and inner[0].oid() == content_type, "signature is over content of another kind")
     content = _only(inner[1].children(0xA0)).octets() if len(inner) > 1 else None

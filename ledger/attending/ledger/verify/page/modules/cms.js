@@ -1,7 +1,7 @@
 // A CMS signature (RFC 5652) of one signer over signed attributes, and the time stamp that is one (RFC 3161).
 
 import { Refused, sameBytes, toHex } from "./bytes.js";
-import { GENERALIZED_TIME, OCTET_STRING, SEQUENCE, SET, parseDer } from "./der.js";
+import { GENERALIZED_TIME, OCTET_STRING, OID, SEQUENCE, SET, parseDer } from "./der.js";
 import { digestName, digestOf, schemeOf, verifySignature, withoutParameters } from "./publickeys.js";
 import { parseCertificate } from "./x509.js";
 
@@ -40,7 +40,7 @@ export function parseSignature(bytes, type) {
   const parts = only(outer[1].children(0xa0)).children();
   require(parts.length >= 4, "signature lacks parts");
   const functions = parts[1].children(SET);
-  require(functions.every(withoutParameters), "hash function is not allowed");
+  require(functions.every((item) => first(item).tag === OID && withoutParameters(item)), "hash function is not allowed");
   const inner = parts[2].children();
   require(inner.length && inner[0].oid() === type, "signature is over content of another kind");
   const content = inner.length > 1 ? only(inner[1].children(0xa0)).octets() : null;
