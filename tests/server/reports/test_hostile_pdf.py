@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import timedelta
@@ -210,6 +211,16 @@ def test_what_is_not_the_number_one_permits_changes(tmp_path: Path, stated: byte
         value = document.dictionary(reference)
         with pytest.raises(VerificationError, match="permits") if permits else nullcontext():
             seal._permits_nothing(document, reference, value)
+
+
+def test_nothing_follows_what_a_stream_inflates_to(tmp_path: Path) -> None:
+    packed = zlib.compress(b"whole")
+    for more, good in ((b"", True), (b"x", False), (bytes(1 << 17), False)):
+        body = _stream(packed + more, b"/Filter/FlateDecode")
+        with Document(_file(tmp_path / f"{len(more)}.pdf", body)) as document:
+            stream = document.stream(Reference(1, 0))
+            with nullcontext() if good else pytest.raises(VerificationError, match="follows"):
+                assert document.content(stream, 1 << 20) == b"whole"
 
 
 def test_lists_that_lead_nowhere_prove_nothing(tmp_path: Path) -> None:

@@ -262,6 +262,8 @@ def _inflate(stored: Iterator[bytes]) -> Iterator[bytes]:
     inflater = zlib.decompressobj()
     try:
         for chunk in stored:
+            if inflater.eof:
+                raise wrong("something follows the content of a stream")
             pending = chunk
             while pending and not inflater.eof:
                 plain = inflater.decompress(pending, _CHUNK_BYTES)
@@ -276,3 +278,5 @@ def _inflate(stored: Iterator[bytes]) -> Iterator[bytes]:
         raise wrong("stream does not inflate") from None
     if not inflater.eof:
         raise wrong("stream is cut off")
+    if inflater.unused_data:
+        raise wrong("something follows the content of a stream")
