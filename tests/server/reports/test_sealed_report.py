@@ -486,6 +486,16 @@ def _two_kinds(pdf: pikepdf.Pdf) -> None:
     names.append(pikepdf.Dictionary(Type=pikepdf.Name.Filespec, F=name, UF=name, EF=content))
 
 
+def _behind(character: str) -> Callable[[pikepdf.Pdf], None]:
+    """A keyword behind a character that is white space in one language and none in another."""
+
+    def change(pdf: pikepdf.Pdf) -> None:
+        said = str(pdf.trailer.Info.Keywords).replace("attending-size=", f"{character}attending-size=")
+        pdf.trailer.Info.Keywords = pikepdf.String(said)
+
+    return change
+
+
 def _script(pdf: pikepdf.Pdf) -> None:
     pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
 
@@ -525,6 +535,8 @@ HOSTILE: dict[str, tuple[Callable[[pikepdf.Pdf], None], set[str]]] = {
     "path as a name": (_renamed, {"V10"}),
     "two contents": (_two_contents, {"V10"}),
     "bundle and de-identified document": (_two_kinds, {"V10"}),
+    "keyword behind a separator": (_behind("\x1f"), {"V10"}),
+    "keyword behind a mark of byte order": (_behind("\ufeff"), {"V10"}),
     "script": (_script, {"V2"}),
     "layers": (_layers, {"V2"}),
     "action named elsewhere": (_by_reference, {"V2"}),

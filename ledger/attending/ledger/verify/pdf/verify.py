@@ -181,7 +181,7 @@ def _keywords(document: Document) -> dict[str, str]:
     information = document.dictionary(document.trailer.get("Info"))
     found: dict[str, str] = {}
     for item in attached.text_of(document.resolve(information.get("Keywords"))).split(","):
-        name, equals, value = item.strip().partition("=")
+        name, equals, value = item.removeprefix(" ").partition("=")
         if equals and found.setdefault(name, value) != value:
             raise VerificationError("document information states something twice")
     return found

@@ -152,7 +152,7 @@ async function checkHead(pdf, first, bundle, files, findings) {
 function keywordsOf(pdf) {
   const found = new Map();
   const text = textString(pdf.resolve(pdf.dictionary(pdf.trailer.get("Info")).get("Keywords")));
-  for (const item of text.split(",").map((one) => one.trim())) {
+  for (const item of text.split(",").map((one) => (one.startsWith(" ") ? one.slice(1) : one))) {
     const at = item.indexOf("=");
     if (at < 0) continue;
     const [name, value] = [item.slice(0, at), item.slice(at + 1)];
