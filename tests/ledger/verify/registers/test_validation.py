@@ -8,6 +8,7 @@ from typing import Any
 from attending.ledger.entry import format_time, parse_entry
 from attending.ledger.verify.registers import REGISTERS, Asked, Row
 from attending.ledger.verify.registers.validation import ALL, MOST
+from attending.ledger.verify.tally import MOST_LABELS, OTHER
 
 from tests.ledger.verify.conftest import LogBuilder
 
@@ -171,6 +172,15 @@ def test_findings_are_counted_by_text_and_what_was_stopped_apart() -> None:
         ("letter", "interaction", 1, 2),
         ("letter", "unit", 1, 1),
     ]
+
+
+def test_the_same_codes_are_kept_in_every_process() -> None:
+    """One text with as many codes as a table has rows, of which one is taken: which is left over is no chance."""
+    log = LogBuilder()
+    codes = [f"code {number:03d}" for number in range(MOST_LABELS)]
+    text(log, "inf_1", "released", *codes)
+    found = [row[4] for row in of(rows(log), "observed")]
+    assert found == sorted([ALL, OTHER, *codes[: MOST_LABELS - 1]])
 
 
 def test_planted_errors_count_where_somebody_decided() -> None:

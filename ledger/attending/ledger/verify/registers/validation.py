@@ -121,7 +121,8 @@ class _Found:
             text.policy if text.policy in self.observed or len(self.observed) < MOST_LABELS else NOT_STATED
         )
         grid = self.observed.setdefault(policy, Grid(("reported", "stopped")))
-        for code in (ALL, *text.codes):
+        # In order: what comes after the last row that a grid has is counted as others.
+        for code in (ALL, *sorted(text.codes)):
             grid.add(code, "reported")
             if stopped:
                 grid.add(code, "stopped")
