@@ -17,6 +17,7 @@ from typing import Any
 import pikepdf
 import pytest
 import rfc3161_client
+from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.verify.__main__ import main
 from attending.ledger.verify.pdf import cms, der
@@ -26,6 +27,7 @@ from attending.ledger.verify.pdf.syntax import parse_object
 from attending.ledger.verify.pdf.verify import verify_report
 from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.report import Status
+from attending.ledger.verify.statistics import figure_lines, statistics_of
 from attending.server.reports.particulars import Kind
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -371,6 +373,16 @@ def test_a_figure_edited_on_the_pages_fails_v20(log: LogBuilder, office: Office,
     found = verified(log, path, office.anchors)
     assert failed(found) == {"V20"}
     assert any("released_by_policy" in item.detail for item in found.failures)
+
+
+@pytest.mark.parametrize("more", ["0", ".5", ",000", "\u00b2"])
+def test_a_figure_that_goes_on_fails_v20(
+    log: LogBuilder, office: Office, tmp_path: Path, more: str
+) -> None:
+    last = [path for path, _ in figure_lines(statistics_of(map(parse_entry, log.entries)))][-1]
+    pages = unsealed(log, tmp_path / "more", lambda path, value: value + more if path == last else value)
+    path = forged(office, pages, tmp_path / "bad.pdf")
+    assert failed(verified(log, path, office.anchors)) == {"V20"}
 
 
 @pytest.mark.parametrize(

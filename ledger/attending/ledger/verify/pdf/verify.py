@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import category
 
 from attending.ledger.canonical import MAX_ENTRY_BYTES, parse_canonical
 from attending.ledger.checkpoint import UnverifiedCheckpoint, parse_checkpoint
@@ -53,6 +54,7 @@ CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_SECONDS)
 ANNEX: Final = "Annex: Figures"
 _KEYWORDS: Final = ("attending-origin", "attending-size", "attending-root", "attending-bundle-sha256")
 _MAX_REGISTER_BYTES: Final = 1 << 30
+_BETWEEN_DIGITS: Final = ".,'\u2019/"
 
 
 def is_pdf(path: Path) -> bool:
@@ -319,8 +321,9 @@ def _unprinted(printed: str, lines: list[tuple[str, str]]) -> str | None:
         if not printed.startswith(line, place):
             return path
         place += len(line)
-    # 12 printed as 123 begins as it should: what follows the last one may not go on with it.
-    return lines[-1][0] if lines and printed[place : place + 1].isdigit() else None
+    # 12 printed as 123, 12.5 or 12,000 begins as it should: what follows the last one may not go on with it.
+    follows = printed[place : place + 2].lstrip(_BETWEEN_DIGITS)[:1]
+    return lines[-1][0] if lines and category(follows or " ").startswith("N") else None
 
 
 def _report(findings: Findings, bundle: Report | None) -> Report:

@@ -228,6 +228,6 @@ function unprinted(printed, lines) {
     if (!printed.startsWith(text(line), place)) return line[0];
     place += text(line).length;
   }
-  // 12 printed as 123 begins as it should: what follows the last one may not go on with it.
-  return /^\p{Nd}/u.test(printed.slice(place, place + 2)) ? lines.at(-1)[0] : null;
+  // 12 printed as 123, 12.5 or 12,000 begins as it should: what follows the last one may not go on with it.
+  return /^[.,'\u2019/]?\p{N}/u.test(printed.slice(place, place + 3)) ? lines.at(-1)[0] : null;
 }
