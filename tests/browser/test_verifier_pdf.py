@@ -21,7 +21,7 @@ from attending.ledger.verify.pdf.document import Document
 from attending.ledger.verify.pdf.text import pages
 
 from tests.server.reports.sealing import day, unsealed
-from tests.server.reports.test_hostile_pdf import HIDING, MAP, _page, again_and_again
+from tests.server.reports.test_hostile_pdf import HIDING, LETTERS, MAP, _page, again_and_again
 
 MUTANTS: Final = 1000
 SEED: Final = 20261128
@@ -114,6 +114,15 @@ def test_a_mode_with_a_point_is_none_in_either(tmp_path: Path) -> None:
     [answer] = answers(tmp_path, [path.read_bytes()])
     assert answer == read(path)
     assert answer["pages"] == [hashlib.sha256(b"B").hexdigest()]
+
+
+@pytest.mark.browser
+def test_a_text_may_have_more_parts_than_a_call_has_arguments(tmp_path: Path) -> None:
+    mapping = b"%bendcodespacerange\n%b" % (b"<00>" * 300_000, LETTERS)
+    path = _page(tmp_path / "page.pdf", b"/A 9 Tf [(A)%b] TJ" % (b"()" * 300_000), mapping)
+    [answer] = answers(tmp_path, [path.read_bytes()])
+    assert answer == read(path)
+    assert answer["pages"] == [hashlib.sha256(b"A").hexdigest()]
 
 
 @pytest.mark.browser

@@ -74,6 +74,11 @@ export function toBase64Url(bytes) {
 }
 
 export function joined(...parts) {
+  return joinedAll(parts);
+}
+
+/** The same of a list, which may have more parts than a call has arguments. */
+export function joinedAll(parts) {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -1,7 +1,7 @@
 // A PDF file in the one form in which reports are made: a table of objects that is not compressed, with bounds
 // everywhere. A file of another make is refused with what is different about it.
 
-import { Refused, joined } from "./bytes.js";
+import { Refused, joinedAll } from "./bytes.js";
 import { Name, Reader, Reference, isName, latin1, wrong } from "./pdfsyntax.js";
 
 export const MAGIC = "%PDF-";
@@ -115,7 +115,7 @@ export class PdfFile {
   async content(stream, limit) {
     const parts = [];
     for await (const chunk of this.chunks(stream, limit)) parts.push(chunk);
-    return joined(...parts);
+    return joinedAll(parts);
   }
 
   // A pattern, sticky, at a place; it sees no more than `window` bytes.

@@ -3,7 +3,7 @@
 // White space is left out, since how lines are broken is no content; so is what is marked as none, and what is not
 // painted. What a font draws for a character is not looked at.
 
-import { joined } from "./bytes.js";
+import { joined, joinedAll } from "./bytes.js";
 import { Stream, utf16 } from "./pdffile.js";
 import { Name, Reference, isName, operationsOf, wrong } from "./pdfsyntax.js";
 
@@ -68,7 +68,7 @@ async function contentOf(pdf, content) {
     size += data.length + 1;
     if (size > MAX_PAGE_BYTES) throw wrong("page is too large");
   }
-  return joined(...parts);
+  return joinedAll(parts);
 }
 
 // What a page shows as content, in the order in which it does.
@@ -130,7 +130,7 @@ class Font {
     let made = 0;
     for (const [operator, operands] of operationsOf(map)) {
       const strings = operands.filter((item) => item instanceof Uint8Array || Array.isArray(item));
-      if (operator === "endcodespacerange" && strings.length) this.width = Math.max(...strings.map(({ length }) => length));
+      if (operator === "endcodespacerange" && strings.length) this.width = strings.reduce((most, { length }) => Math.max(most, length), 0);
       const size = { endbfchar: 2, endbfrange: 3 }[operator];
       for (let at = 0; size && at + size <= strings.length; at += size) {
         const group = strings.slice(at, at + size);
@@ -159,7 +159,7 @@ class Font {
   }
 
   decode(strings) {
-    const bytes = joined(...strings);
+    const bytes = joinedAll(strings);
     let text = "";
     for (let at = 0; at < bytes.length; at += this.width) {
       const code = bytes.subarray(at, at + this.width);
