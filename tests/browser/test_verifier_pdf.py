@@ -98,7 +98,10 @@ def hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     # A stream whose data is elsewhere, if only it is seen that it is a stream.
     for what, between in HIDING.items():
         outside = b"<</F(outside)/Length 1>>" + between + b"stream\nx\nendstream"
-        yield f"{what} before a stream", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(outside,)).read_bytes()
+        yield (
+            f"{what} before a stream",
+            _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", more=(outside,)).read_bytes(),
+        )
     yield "length with a point", page.replace(b"/Length 14>>", b"/Length 14.0>>")
     nothing = MAP + b"1 beginbfrange <41> <42> [null <0042>] endbfrange"
     yield "code that means null", _page(folder / "page.pdf", b"/A 9 Tf (A) Tj", nothing).read_bytes()

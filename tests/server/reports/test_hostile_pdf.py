@@ -203,7 +203,9 @@ def test_objects_that_are_referred_to_again_and_again_are_refused(tmp_path: Path
         _text(path)
 
 
-@pytest.mark.parametrize(("stated", "permits"), [(b"1", False), (b"2", True), (b"1.0", True), (b"true", True)])
+@pytest.mark.parametrize(
+    ("stated", "permits"), [(b"1", False), (b"2", True), (b"1.0", True), (b"true", True)]
+)
 def test_what_is_not_the_number_one_permits_changes(tmp_path: Path, stated: bytes, permits: bool) -> None:
     certified = b"<</Reference[<</TransformMethod/DocMDP/TransformParams<</P %b>>>>]>>" % stated
     with Document(_file(tmp_path / "a.pdf", b"<</Perms<</DocMDP 2 0 R>>>>", certified)) as document:

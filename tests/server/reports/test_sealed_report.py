@@ -106,9 +106,7 @@ def _revoked(office: Office, since: Any, reason: x509.ReasonFlags | None = None)
 
 
 def _strange_reason(office: Office) -> Office:
-    found = revocations(
-        office.root, (office.seal.certificate, NOW + DAY), reason=x509.ReasonFlags.superseded
-    )
+    found = revocations(office.root, (office.seal.certificate, NOW + DAY), reason=x509.ReasonFlags.superseded)
     return replace(office, lists=(with_reason(office.root, found, 7),))
 
 
@@ -376,9 +374,7 @@ def test_a_figure_edited_on_the_pages_fails_v20(log: LogBuilder, office: Office,
 
 
 @pytest.mark.parametrize("more", ["0", ".5", ",000", "\u00b2"])
-def test_a_figure_that_goes_on_fails_v20(
-    log: LogBuilder, office: Office, tmp_path: Path, more: str
-) -> None:
+def test_a_figure_that_goes_on_fails_v20(log: LogBuilder, office: Office, tmp_path: Path, more: str) -> None:
     last = [path for path, _ in figure_lines(statistics_of(map(parse_entry, log.entries)))][-1]
     pages = unsealed(log, tmp_path / "more", lambda path, value: value + more if path == last else value)
     path = forged(office, pages, tmp_path / "bad.pdf")

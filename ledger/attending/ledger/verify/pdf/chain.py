@@ -136,26 +136,28 @@ def _path(
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if certificate.issuer != issuer.subject or not _taken(certificate, issuer.public_key()):
+    if certificate.issuer != issuer.subject:
         return False
     try:
+        if not _taken(certificate, issuer.public_key()):
+            return False
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
 
-def _taken(
-    found: x509.Certificate | x509.CertificateRevocationList, key: CertificatePublicKeyTypes
-) -> bool:
+def _taken(found: x509.Certificate | x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
     """Whether a signature is of a kind that is taken, and by a key of one."""
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        return False
+    if found.signature_algorithm_oid not in _ALGORITHMS:
         return False
     try:
         method = found.signature_hash_algorithm
     except UnsupportedAlgorithm:
         return False
-    return found.signature_algorithm_oid in _ALGORITHMS and method is not None and method.name in _HASHES
+    return method is not None and method.name in _HASHES
 
 
 def _authority(certificate: x509.Certificate, below: int, which: str) -> None:
