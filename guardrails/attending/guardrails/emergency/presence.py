@@ -157,8 +157,24 @@ _WARNING: Final = re.compile(
     r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
     r"|(?:call|return|ring|phone|seek help|red flags?|warning signs?|report|attend|go to \w+)(?: back)?(?= ?[:-])"
     r"|(?:knows|told|asked|advised|warned|instructed|reminded|taught) (?:\w+ )?to (?:report|stop and (?:report|call))"
-    r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|(?:is|was|been|are) told about"
-    r"|, told about|warned (?:about|of)|knows about|aware of|explained|discussed|counsell?ed)\b",
+    r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
+    re.I,
+)
+_MADE_AWARE: Final = re.compile(
+    r"(?:\b(?:is|was|been|are)|,) told about\b|\bwarned (?:about|of)\b|\bknows about\b"
+    r"|(?<!am )(?<!'m )(?<!\u2019m )(?<!became )(?<!become )(?<!becoming )(?<!suddenly )\baware of\b",
+    re.I,
+)
+"""Before what somebody knows that may come, unless it is told as there: "aware of crushing chest pain since noon"."""
+_OF_THIS: Final = re.compile(
+    r" (?:your|his|her|their|my|the|this|these|that|those|an?|some|sudden\w*|severe|crushing|increas\w+|terrible|awful"
+    r"|intense|new(?:ly)?|worsening|constant)\b",
+    re.I,
+)
+_HAD: Final = re.compile(
+    r"\b(?:now|today|tonight|yesterday|currently|sudden\w*|ago|since|this (?:morning|evening|week|afternoon)|last night"
+    r"|radiat\w+|spread\w*|start(?:ed|ing)|began|beginning|came on|onset|worse|woke|for (?:the (?:last|past) )?\w+"
+    r" (?:minutes?|hours?|days?)|(?:has|have|had|having|is|are) (?:had|been|having|getting))\b",
     re.I,
 )
 _TO_REPORT: Final = re.compile(
@@ -307,10 +323,20 @@ def _own_negation(words: tuple[str, ...], at: int, to: int) -> bool:
     ) and (to - at > 6 or "and" in words[at:to] or "," in words[at:to] or "with" in words[at:to])
 
 
+def _knows(text: str, start: int, to: int, end: int) -> bool:
+    """Whether a sentence tells of what somebody is warned of, and not of what is there; the finding ends at `to`."""
+    made = _MADE_AWARE.search(text, start, to)
+    return (
+        made is not None and _OF_THIS.match(text, made.end(), to) is None and _HAD.search(text, start, end) is None
+    )
+
+
 def how_spoken(text: str, tokens: Tokens, told: Told) -> Spoken:
     """Whether somebody is said to have it, it is supposed, or it is one to look out for."""
     start, end = sentence(tokens, told.token)
     if _WARNING.search(text, tokens.starts[start], tokens.ends[told.last]) is not None:
+        return "watched"
+    if _knows(text, tokens.starts[start], tokens.ends[told.last], tokens.ends[end - 1]):
         return "watched"
     if _TO_REPORT.search(text, tokens.ends[told.last], tokens.ends[end - 1]) is not None:
         return "watched"
