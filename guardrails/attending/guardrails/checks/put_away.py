@@ -226,17 +226,17 @@ _CONSIDERED: Final = re.compile(
 )
 """Behind one or more names: "considered but would lower the level", "considered - not ordered"."""
 _WOULD_HARM: Final = re.compile(
-    r"(?: for (?:the |his |her |your )?\w{1,16})? (?:can (?:strip|clash|wipe|undo|cancel|poison|interact|raise"
-    r"|push|drop"
-    r"|knock|close|harm|double|defeat|halve)"
-    r"|(?:would|could|might) (?:then |well |only |soon |almost certainly |probably )?"
-    r"(?!(?:be|also|still|now|usually|normally|have|help|suit|work|do|treat|cover|fit|make|seem|come|ease|reliev\w*|control"
-    r"|settle|calm|take|give|bring|stop|clear|prevent|protect|allow|offer|need|go|get|start|begin|continue|follow|remain"
-    r"|stay|act|serve|address|improve|fix|save|spare|prefer|like|suffice)\b)[a-z]{3,20})\b"
+    r"(?: for (?:the |his |her |your )?\w{1,16})? (?:would|could|can|might) (?:then |well |only |soon |almost certainly "
+    r"|probably )?(?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|knock|close|harm|double|defeat|halve"
+    r"|collapse|wreck|ruin|abolish|antagoni[sz]e|destroy|worsen|aggravate|precipitate|provoke|potentiate|compound"
+    r"|prolong|endanger|jeopardi[sz]e|overdose|sedate|mask|tip|stack"
+    r"|(?:drop|lower|cut|reduce|increase|boost|block|strengthen|weaken) [^.;:\n]{0,40}?\b(?:levels?|concentrations?"
+    r"|clearance|exposure|troughs?|inr|seizure threshold|effect of))\b"
     r"| (?:start|initiation) would\b",
     re.I,
 )
-"""What a drug would do is why nobody takes it, unless it would do good: "a carbapenem would collapse her level"."""
+"""What a drug would do that is why nobody takes it: "a carbapenem would collapse her level". What is no harm, or may be
+a good ("would dull the ache", "could lower the fever"), puts nothing away."""
 _NEXT: Final = re.compile(r"[:;\n]|\.\s")
 _INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
 _PURPOSE: Final = re.compile(
@@ -302,8 +302,8 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
     span = statement.mention.span
     for pattern in (_WOULD_HAVE, _CONSIDERED, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
         if (match := pattern.match(text, end, stop)) is not None and (
-            # an amount behind a colon is of the drug that is chosen instead
-            statement.dose is None or _NEXT.search(text, match.end(), statement.dose.span.start)
+            # an amount behind the next name is of the drug that is chosen instead
+            statement.dose is None or _of_the_next(text, statements, number, match.end())
         ):
             return match.end()
     if (asked := _ASKED.match(text, end, stop)) is not None:
@@ -343,6 +343,18 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
     if "," in broken.group():
         return None
     return answer.end() if asks_leave(text, span, at, "|" in broken.group()) else None
+
+
+def _of_the_next(text: str, statements: Sequence[Statement], number: int, start: int) -> bool:
+    """Whether the dose of a statement stands in another sentence and behind the name of another drug."""
+    dose = statements[number].dose
+    if dose is None or _NEXT.search(text, start, dose.span.start) is None:
+        return False
+    mine = set(statements[number].mention.drugs)
+    return any(
+        start <= s.mention.span.start < dose.span.start and mine.isdisjoint(s.mention.drugs)
+        for s in statements[number + 1 : number + 12]
+    )
 
 
 def _amount_end(text: str, end: int, stop: int) -> int:
