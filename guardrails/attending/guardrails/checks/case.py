@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from attending.guardrails.checks import classes
+from attending.guardrails.checks.allergy_line import lines_read
 from attending.guardrails.checks.direct import Names
 from attending.guardrails.checks.ended import (
     finally_stopped,
@@ -300,7 +301,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         else PatientContext()
     )
     from_output = stated_context(judged.output, lexicon, conditions, parsed=output)
-    with_prompt = merge(judged.context, from_prompt)
+    with_prompt = merge(lines_read(judged.context, lexicon), from_prompt)
     whole = merge(with_prompt.context, from_output)
     documents = {document.text: parse(document.text, lexicon) for document in judged.documents}
     # An allergy that a retrieved document states counts; whose the document is, the wrong-patient check asks.

@@ -151,35 +151,9 @@ def _allergies(value: object) -> tuple[Allergy, ...] | None:
     return None if read is None else tuple(a for a in read if not _NONE_KNOWN.match(a.substance))
 
 
-_WITH_REACTION: Final = re.compile(
-    r"(?P<substance>[^()\[\]:;]{2,60}?)(?: ?[(\[](?P<inside>[^()\[\]]{2,120})[)\]]"
-    r"|(?:[:;] | [-\u2013\u2014] )(?P<behind>[^()\[\]]{2,120}))"
-)
-_A_REACTION: Final = re.compile(
-    r"\b(?:anaphyl\w*|rash\w*|hives|urticari\w*|angio-?o?edema|sw[eo]ll\w*|wheez\w*|bronchospasm|asthma|breath\w*"
-    r"|itch\w*|prurit\w*|flush\w*|blister\w*|sjs|stevens|ten|dress|collaps\w*|shock|arrest|nausea|vomit\w*|diarrh\w*"
-    r"|upset|cramps?|cough\w*|headache|dizz\w*|drows\w*|constipat\w*|confus\w*|hallucinat\w*|palpitations?|intoleran\w*"
-    r"|reactions?|hepatitis|jaundice|agranulocytosis|neutropeni\w*|h(?:a)?emoly\w*|serum sickness|unknown|icu|itu"
-    r"|intensive care|myalgi\w*|muscle|sick)\b",
-    re.I,
-)
-
-
-def _allergy_line(line: str) -> Allergy:
-    """A line of a list as people write it: "amoxicillin (anaphylaxis, 2022)", "codeine - nausea". What stands behind
-    the substance is its reaction only where it reads as one; else the whole line is the substance."""
-    told = _WITH_REACTION.fullmatch(line.strip())
-    if told is None:
-        return Allergy(substance=line)
-    reaction = told["inside"] or told["behind"]
-    if _A_REACTION.search(reaction) is None:
-        return Allergy(substance=line)
-    return Allergy(substance=told["substance"], reaction=reaction.lower())
-
-
 def _allergy(value: object, path: str) -> Allergy:
     if isinstance(value, str):
-        return _allergy_line(_text(value, path))
+        return Allergy(substance=_text(value, path))
     row = _object(value, path)
     return Allergy(
         substance=_required(row, "substance", path, "name"),

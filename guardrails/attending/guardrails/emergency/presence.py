@@ -327,7 +327,9 @@ def _knows(text: str, start: int, to: int, end: int) -> bool:
     """Whether a sentence tells of what somebody is warned of, and not of what is there; the finding ends at `to`."""
     made = _MADE_AWARE.search(text, start, to)
     return (
-        made is not None and _OF_THIS.match(text, made.end(), to) is None and _HAD.search(text, start, end) is None
+        made is not None
+        and _OF_THIS.match(text, made.end(), to) is None
+        and _HAD.search(text, start, end) is None
     )
 
 
