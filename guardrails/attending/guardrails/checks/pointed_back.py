@@ -23,13 +23,16 @@ _NONE_OF_THOSE: Final = re.compile(
     r"|choose|chosen|add(?:ed)?)|not? ?(?:us(?:e|ing))|n['\u2019]t (?:use|give|take|start|prescribe|add)"
     r"|(?: have)? avoid(?:ed|ing)?| (?:steer|stay|keep) (?:well )?clear of| leave| rule out)"
     r" (?:any of |all of |either of |both of |any |all |each of )?(?:those|these|them|the (?:two|three|four))\b"
-    r"(?! (?:for|until|with|while|if|unless|together|in the same|at the same|on the same|within)\b)",
+    r"(?= ?(?:here|now|today|for (?:him|her|them|you|this patient|now)|in (?:him|her|you|this patient)|at all"
+    r"|altogether|either)? ?(?:[.;\n\u2013\u2014]|\Z|, (?:as|because|since|given)\b|because\b))",
     re.I,
 )
 _LEAVE_IT: Final = re.compile(
     r"(?:[^.;\n]|\.(?=\d)){0,160}?,? (?:so|and so|and therefore|therefore|hence|which is why)\b[^.;\n]{0,24}?"
-    r"(?:\bleave (?:it|this|that)(?: well)? (?:alone|out|off)|\bavoid (?:it|this) (?:altogether|here|now|entirely)"
-    r"|(?:\bnot|n['\u2019]t) (?:use|give|prescribe|start) (?:it|this)\b(?= ?(?:here|now|at all|altogether)?[.,;\n]))",
+    r"(?:(?<!not )(?<!never )(?<!n't )(?<!n\u2019t )\bleave (?:it|this|that)(?: well)? (?:alone|out|off)(?! of\b)"
+    r"(?: (?:altogether|entirely|here|now|for now))?"
+    r"|\bavoid (?:it|this) (?:altogether|entirely|here|now)|(?:\bnot|n['\u2019]t) (?:use|give|prescribe|start)"
+    r" (?:it|this)\b(?: (?:here|now|at all|altogether))?)(?= ?(?:[.,;:\n]|\Z))",
     re.I,
 )
 _REACH: Final = 220

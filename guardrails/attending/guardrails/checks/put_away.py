@@ -227,8 +227,8 @@ _CONSIDERED: Final = re.compile(
 """Behind one or more names: "considered but would lower the level", "considered - not ordered"."""
 _WOULD_HARM: Final = re.compile(
     r"(?: for (?:the |his |her |your )?\w{1,16})? (?:would|could|can|might) (?:then |well |only |soon "
-    r"|almost certainly |probably )?(?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|knock|close|harm|double|defeat|halve"
-    r"|collapse|wreck|ruin|abolish|antagoni[sz]e|destroy|worsen|aggravate|precipitate|provoke|potentiate|compound"
+    r"|almost certainly |probably )?(?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|knock|close"
+    r"|harm|double|defeat|halve|collapse|wreck|ruin|abolish|antagoni[sz]e|destroy|worsen|aggravate|precipitate|provoke|potentiate|compound"
     r"|prolong|endanger|jeopardi[sz]e|overdose|sedate|mask|tip|stack"
     r"|(?:drop|lower|cut|reduce|increase|boost|block|strengthen|weaken) [^.;:\n]{0,40}?\b(?:levels?|concentrations?"
     r"|clearance|exposure|troughs?|inr|seizure threshold|effect of))\b"
