@@ -45,7 +45,12 @@ _GROUPS: Final = {
     "cystic fibrosis": r"cf|cystic fibrosis",
     "multiple sclerosis": r"multiple sclerosis|optic neuritis|(?:relapse of|for) ms|ms (?:relapse|clinic|nurse"
     r"|flare|team)",
-    "kidney failure": r"ckd\w*|(?:kidney|renal) (?:failure|disease|impairment|transplant)|dialysis|nephrotic\w*",
+    "kidney failure": r"(?:ckd|stage|g)[ -]?(?:stage )?g?[45]\w*|esrd|eskd|dialysis|nephrotic\w*"
+    r"|(?:end[- ]stage|severe) (?:kidney|renal) (?:disease|impairment)|(?:kidney|renal) (?:failure|transplant)"
+    r"|egfr (?:of |is |was |= ?)?[12]?\d",
+    "cryptococcal": r"cryptococc\w*",
+    "deoxycholate": r"deoxycholate|conventional amphotericin|fungizone",
+    "liposomal": r"liposom\w*|ambisome|abelcet|lipid[- ](?:complex|formulation|based)",
     "transplant": r"transplant\w*",
 }
 _WORDS: Final = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pattern in _GROUPS.items()}
@@ -75,6 +80,9 @@ _NAMED: Final = {
     "cystic fibrosis": re.compile(r"cystic fibrosis"),
     "multiple sclerosis": re.compile(r"multiple sclerosis"),
     "kidney failure": re.compile(r"kidney failure"),
+    "cryptococcal": re.compile(r"cryptococc"),
+    "deoxycholate": re.compile(r"deoxycholate"),
+    "liposomal": re.compile(r"\bliposomal"),
     "transplant": re.compile(r"^only in transplant"),
 }
 """How a row's indication names each group."""
@@ -94,3 +102,34 @@ def said(indication: str, text: str) -> bool:
         return all(_WORDS[name].search(text) for name in named)
     words = [word for word in re.findall(r"[a-z]{4,}", indication.lower()) if word not in _STOP_WORDS]
     return bool(words) and all(re.search(rf"\b{re.escape(word[:7])}", text) for word in words)
+
+
+_DENIED: Final = re.compile(
+    r"\b(?:no|not|never|without|denie[sd]|nor|neither|excludes?|excluded|rather than|instead of|unlike"
+    r"|brother|sister|mother|father|son|daughter|wife|husband|family|cousin|aunt|uncle|twin)\b[^.;:\n]{0,40}\Z"
+)
+_REFUTED: Final = re.compile(
+    r"[^.;:\n]{0,20}?\b(?:(?:was|is|has been|been) (?:now )?(?:ruled out|excluded|unlikely|disproved)|ruled out"
+    r"|excluded|(?:in|of) (?:his|her|the|your) (?:brother|sister|mother|father|son|daughter|wife|husband|family|cousin"
+    r"|aunt|uncle|twin))\b"
+)
+
+
+def told_of_patient(indication: str, text: str) -> bool:
+    """`said`, each word at least once without a denial, and not of a relative: for a row that raises a ceiling."""
+    if not said(indication, text):
+        return False
+    named = list(groups(indication))
+    patterns = [_WORDS[name] for name in named] or [
+        re.compile(rf"\b{re.escape(word[:7])}\w*")
+        for word in re.findall(r"[a-z]{4,}", indication.lower())
+        if word not in _STOP_WORDS
+    ]
+    return all(any(_holds(text, match) for match in pattern.finditer(text)) for pattern in patterns)
+
+
+def _holds(text: str, match: re.Match[str]) -> bool:
+    return (
+        _DENIED.search(text, max(0, match.start() - 70), match.start()) is None
+        and _REFUTED.match(text, match.end(), match.end() + 60) is None
+    )

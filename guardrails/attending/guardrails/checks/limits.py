@@ -16,7 +16,7 @@ from typing import Final
 from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, times_per_day, to_base
 from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
 from attending.guardrails.checks.course import WITHOUT_END, lasting_days
-from attending.guardrails.checks.indication import groups, said
+from attending.guardrails.checks.indication import groups, said, told_of_patient
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS
 from attending.guardrails.knowledge.facts import DoseLimit, Provenance
@@ -117,7 +117,7 @@ _LOADS: Final = Sieved(
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
 _STRICT: Final = ("anticoagulant", "doac", "heparin", "lmwh", "opioid", "insulin")
 _STRICT_DRUGS: Final = frozenset(
-    {"methotrexate", "digoxin", "lithium", "mefloquine", "chloroquine", "tafenoquine"}
+    {"methotrexate", "digoxin", "lithium", "mefloquine", "chloroquine", "tafenoquine", "amphotericin b"}
 )
 """Drugs whose limit is the strict one where the text does not say what they are for."""
 _CANCER: Final = Sieved(
@@ -454,13 +454,17 @@ def _told(case: Case, indication: str) -> bool:
     return case.once(("said", indication), lambda: said(indication, case.told))
 
 
+def _told_of_patient(case: Case, indication: str) -> bool:
+    return case.once(("told of", indication), lambda: told_of_patient(indication, case.told))
+
+
 def is_extended(row: DoseLimit) -> bool:
     return row.formulation in _EXTENDED_FORMS
 
 
 def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLimit]:
     """What the text says the drug is for decides; else all rows hold, and for a strict drug those of any use."""
-    rows = [row for row in rows if not _exceptional(row) or _told(case, row.indication or "")]
+    rows = [row for row in rows if not _exceptional(row) or _told_of_patient(case, row.indication or "")]
     if not any(row.indication for row in rows):
         return rows
     told = [row for row in rows if row.indication and _told(case, row.indication)]
