@@ -403,13 +403,22 @@ def rightful(case: Case, ending: Ending) -> bool:
 
 
 _PROPHYLACTIC_MG: Final = {
-    "enoxaparin": Decimal(40), "fondaparinux": Decimal("2.5"), "rivaroxaban": Decimal(10), "dabigatran": Decimal(220),
+    "enoxaparin": Decimal(40), "fondaparinux": Decimal("2.5"),
 }  # fmt: skip
 _PROPHYLACTIC_UNITS: Final = {
     "heparin": Decimal(5000), "dalteparin": Decimal(5000), "tinzaparin": Decimal(4500), "bemiparin": Decimal(3500),
 }  # fmt: skip
 """The largest single dose that prevents a clot and treats none (labels: enoxaparin 2.1, fondaparinux 2.1, dalteparin
-2.2, rivaroxaban 2.1, dabigatran 2.2; heparin 5,000 units)."""
+2.2; heparin 5,000 units under the skin). The small doses of rivaroxaban and dabigatran treat too."""
+_CLOTS: Final = Sieved(
+    r"\b(?:dvt|pe\b|vte|deep[- ]vein|pulmonary embol\w*|thrombo(?:sis|ses|embol\w*|phili\w*)"
+    r"|(?:a|the|his|her|your|lung|leg) clot|af|a-?fib|atrial fib\w*"
+    r"|(?:mechanical|prosthetic|metal\w*) (?:\w+ ){0,2}valve"
+    r"|stents?|infarct\w*|n?stemi|acs|bolus|heparin infusion|bridg\w+"
+    r"|(?:hip|knee) (?:replacement|arthroplasty|fracture)|tha|thr|tka|tkr"
+    r"|hemiarthroplasty|cancer|carcinoma\w*|extended)\b"
+)
+"""What the drug treats, or why its prevention goes on at home, over lower-case words."""
 _ON_FEET: Final = re.compile(
     r"\b(?:up and about|(?:fully |now |well )?mobile|mobili[sz]\w+|walking|ambulat\w+|on (?:his|her|their) feet"
     r"|out of bed|(?:on|at|before|for) (?:discharge|going home)|leaving (?:hospital|the ward)|independent\w*)\b",
@@ -426,6 +435,8 @@ def _prophylaxis_over(case: Case, ending: Ending) -> bool:
     """Whether what ends is the small dose that prevents clots in bed, and its reason is over: "enoxaparin 40 mg stopped
     as he is up and about"."""
     if _ON_FEET.search(ending.around) is None or _STILL_IN_BED.search(ending.around) is not None:
+        return False
+    if case.says(_CLOTS):
         return False
     doses = [
         s.dose
