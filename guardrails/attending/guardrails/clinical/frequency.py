@@ -279,8 +279,10 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         (
             "day daily",
             rf"{_B}(?:every|each|per|once a|1x?/|/ ?) ?day{_E}|{_NO_SPAN}{_B}a day(?! (?:or (?:two|so|more)"
-            rf"|later|before"
-            rf"|after|earlier|early|off|ago|longer|more)\b){_E}|{_B}daily{_E}|{_B}everyday{_E}",
+            rf"|later|earlier|early|ago|longer"
+            rf"|(?:before|after) (?:folic|the (?:scan|op\w*|procedure|surgery|test|visit|appointment|infusion|dose"
+            rf"|injection|methotrexate)|(?:his|her|your) (?:scan|op\w*|procedure|surgery|infusion|injection))"
+            rf"|off(?: work| school|[.,;]|$))(?![\w-])){_E}|{_B}daily{_E}|{_B}everyday{_E}",
             _fixed(1),
         ),
         (
