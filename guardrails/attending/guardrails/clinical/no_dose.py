@@ -144,6 +144,11 @@ _HAD_BEEN = re.compile(
     r"(?: (?:up to|about|it|as much as|some|only))? \Z"
 )
 """Before what was taken until then: "accumulation (he had been taking 600 mg three times a day)"."""
+_KEPT_ON = re.compile(
+    r"(?<!not )(?<!n't )(?<!never )(?<!than )\b(?:continu(?:e|ed|es|ing)|carr(?:y|ies|ied) on|goes on|go on|keeps?"
+    r"|restart\w*|resum\w+|same dose|as before|unchanged|this dose|that dose|remains?|stays?)\b"
+)
+"""Around what had been taken: it is taken still."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -160,8 +165,10 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
     window = max(0, amount.start - 40)
-    if _INGESTED.search(pieces.text, window, amount.start) or _HAD_BEEN.search(
-        pieces.text, window, amount.start
+    if _INGESTED.search(pieces.text, window, amount.start):
+        return True
+    if _HAD_BEEN.search(pieces.text, window, amount.start) and not _KEPT_ON.search(
+        pieces.text, max(0, amount.start - 200), amount.end + 200
     ):
         return True
     if _AGO.match(pieces.text, amount.end) and not _GIVES.search(pieces.text, window, amount.start):
