@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
+from attending.guardrails.checks.amounts import interval_hours
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.knowledge.facts import Interaction
@@ -82,42 +83,77 @@ _WATCHED: Final = re.compile(
 )
 
 
-_TIME: Final = (
-    r"(?:(?:in|at|after|within|every|before|until) (?:\w+ ){0,2}?(?:\d{1,2}|one|two|three|four|six|eight|twelve"
-    r"|a|few)[ -]"
-    r"(?:\d{1,2} )?(?:hours?|h|days?|weeks?|months?|d|wks?)|daily|weekly|monthly|fortnightly|tomorrow"
-    r"|next (?:week|month|visit|clinic)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|day \d)\b"
+_SOON: Final = (
+    r"(?:(?:in|at|after|within|every|before|until) (?:\w+ ){0,2}?(?:(?:\d{1,2}|one|two|three|four|six|a|a few)[ -]"
+    r"(?:\d{1,2} )?(?:hours?|h|days?|d)|(?:[1-6]|one|two|three|four|six|a|a few)[ -](?:\d )?(?:weeks?|wks?)"
+    r"|(?:a|one|1)[ -]month)|daily|weekly|monthly|fortnightly|tomorrow|next (?:week|month|visit|clinic)"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|day \d|same[- ]day)\b"
 )
-_WHEN: Final = re.compile(
-    rf"\b(?:if|when(?:ever)?|for (?!\w+ (?:pain|sleep|reflux|heartburn)\b)|{_TIME}|clinic\b|same day\b|the gp\b)",
-    re.I,
+"""A time within which what two new drugs do together is still found in time."""
+_TESTS: Final = (
+    r"(?:bloods?|labs?|blood tests?|blood counts?|u&es?|bmp|cmp|electrolytes|creatinine|egfr|potassium|sodium|glucose"
+    r"|sugars?|inrs?|ecgs?|ekgs?|qtc?|fbc|cbc|lfts?|troughs?|levels?|bp"
+    r"|blood pressure|pulse|heart rate|weight|kidney function|renal function|liver function)"
 )
-"""When, or for what, somebody looks at the patient again."""
+_AILS: Final = (
+    r"(?:unwell|worse\w*|symptoms?|side[- ]effects?|reactions?|changes? (?:of|in)|fever\w*|breath\w*|dizz\w*|faint\w*"
+    r"|bleed\w*|bruis\w*|rash\w*|sw[eo]ll\w*|vision|sight|sleep(?:y|iness)|drows\w*|confus\w*|vomit\w*|diarrh\w*|jaundice"
+    r"|yellow|palpitations?|weak\w*|falls?|fits?|seizures?|headaches?|stools?|urine|cough|chest|muscles?|pain)"
+)
+_LOOKED_AT: Final = re.compile(rf"\b{_TESTS}\b", re.I)
+_ASKED_ABOUT: Final = re.compile(rf"\b(?:if|when(?:ever)?|for|about|of)\b[^.;\n]{{0,80}}?\b{_AILS}\b", re.I)
+_TIMED: Final = re.compile(rf"\b{_SOON}", re.I)
 _PLANNED: Final = re.compile(
-    r"\b(?:bloods?|labs?|blood tests?|u&es?|bmp|cmp|electrolytes|creatinine|inr|ecg|ekg|fbc|cbc|lfts?|levels?"
-    r"|review|follow-?up|clinic|appointment|re-?check|visit|rtc|phone call|bp|blood pressure)\b[^.;\n]{0,30}?\b"
-    rf"{_TIME}",
+    rf"\b{_TESTS}\b[^.;\n]{{0,30}}?\b{_SOON}"
+    r"|(?<!physio )(?<!dental )(?<!dentist )(?<!wound )(?<!dressing )(?<!eye )(?<!hearing )(?<!scan )\b(?:review(?:ed)?"
+    r"|follow-?up|clinic|appointment|visit|rtc|phone call|re-?check(?:ed)?|see (?:you|him|her|them))"
+    r"(?:,|:)?(?: (?:you|him|her|them|this|it|all|here|me|us|with|by|in|the|your|his|gp|clinic|visit|appointment|again"
+    rf"|booked|back|will|be|is|due)){{0,5}}?,?:? {_SOON}",
     re.I,
 )
-"""A test or a visit with its time, without a verb: "bloods in a week"."""
+"""A test or a visit with its time, without a verb: "bloods in a week", "review in clinic in two weeks"."""
+_NOT_BY_LOOKING: Final = ("respiratory", "nervous depression")
+"""Effects that nobody is looked at in time for."""
+_WEEK_HOURS: Final = 168
+_HOURS_TOLD: Final = re.compile(
+    r"\b(?:[01]?\d|2[0-3]):[0-5]\d\b|\bnoon\b|\bhours? (?:apart|before|after|between)\b|\bapart\b", re.I
+)
 
 
-def followed(case: Case) -> bool:
-    """True where the output has the patient looked at again: a check, a review or a call, with its time or its cause.
+def followed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
+    """True where the output has the patient looked at again within weeks: a test or a review with its time, or a call
+    for what ails.
 
     A moderate interaction asks for no more than that: neither another drug nor another dose. A text that plans nothing
-    for afterwards leaves it open.
+    for afterwards leaves it open, and so does one about something else ("call if you need a note for work").
     """
+    if any(part in (fact.mechanism or "").lower() for fact in facts for part in _NOT_BY_LOOKING):
+        return False
+    daily = all(_hours(exposure) < _WEEK_HOURS for exposure in (first, second))
+    if (
+        daily
+        and case.knowledge.spaced_hours(first.drug, second.drug) is not None
+        and _HOURS_TOLD.search(case.judged.output) is None
+    ):
+        return False  # what one binds of the other only hours between them prevent; once a week they are
 
     def asked() -> bool:
-        text = case.judged.output
-        return any(_WHEN.search(said) for said in _watching(case)) or any(
+        text = _without_names(case, 0, len(case.judged.output))
+        return any(
+            _ASKED_ABOUT.search(said) or (_LOOKED_AT.search(said) and _TIMED.search(said))
+            for said in _watching(case)
+        ) or any(
             _owned(match, around.start, around.end)
             for match in _PLANNED.finditer(text)
             for around in (sentence_around(text, match.start(), match.end(), semicolons=True),)
         )
 
     return case.once("followed", asked)
+
+
+def _hours(exposure: Exposure) -> int:
+    hours = interval_hours(exposure.statement.frequency) if exposure.statement is not None else None
+    return 0 if hours is None else round(hours)
 
 
 def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:

@@ -145,7 +145,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
         elif severity is Severity.MODERATE and effect_said(case, first, second, facts):
             severity, why = Severity.MINOR, f"{why}; the output speaks of it"
-        elif severity is Severity.MODERATE and followed(case):
+        elif severity is Severity.MODERATE and followed(case, first, second, facts):
             severity, why = Severity.MINOR, f"{why}; the output has the patient followed"
         elif severity is Severity.MODERATE and (first.deferred or second.deferred):
             severity, why = (
