@@ -125,10 +125,11 @@ def told_of_patient(indication: str, text: str) -> bool:
         for word in re.findall(r"[a-z]{4,}", indication.lower())
         if word not in _STOP_WORDS
     ]
-    return all(any(_holds(text, match) for match in pattern.finditer(text)) for pattern in patterns)
+    return all(any(of_patient(text, match) for match in pattern.finditer(text)) for pattern in patterns)
 
 
-def _holds(text: str, match: re.Match[str]) -> bool:
+def of_patient(text: str, match: re.Match[str]) -> bool:
+    """Whether the words in a lower-case text are of the patient: neither denied, nor ruled out, nor a relative's."""
     return (
         _DENIED.search(text, max(0, match.start() - 70), match.start()) is None
         and _REFUTED.match(text, match.end(), match.end() + 60) is None

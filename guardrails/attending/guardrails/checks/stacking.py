@@ -11,6 +11,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import exposure_amount, listed_products, per_day_within, shown
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of
+from attending.guardrails.checks.indication import of_patient
 from attending.guardrails.checks.limits import daily_ceiling
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
@@ -43,10 +44,17 @@ _LOADS: Final = (
 
 
 _DYING: Final = Sieved(
-    r"\b(?:end[- ]of[- ]life|last (?:hours|days|weeks) of life|dying|anticipatory (?:medicines|medication|prescri\w+)"
+    r"\b(?:end[- ]of[- ]life|last (?:hours|days|weeks) of life|dying(?! (?:for|to)\b)"
+    r"|anticipatory (?:medicines|medication|prescri\w+)"
     r"|just[- ]in[- ]case (?:medicines|box|bag)|comfort (?:care|measures) only|actively dying)\b",
     re.I,
 )
+
+
+def _dying(case: Case) -> bool:
+    return case.once(
+        "dying", lambda: any(of_patient(case.told, match) for match in _DYING.finditer(case.told))
+    )
 
 
 def stacking(case: Case) -> Iterator[Finding]:
@@ -115,7 +123,7 @@ def _loads(case: Case) -> Iterator[Finding]:
         if not any(e.new for e in inside):
             continue
         drugs = sorted({e.drug for e in (*inside, *taking) if case.of_class(e.drug, *load.classes)})
-        if load.id == "cns" and case.says(_DYING):
+        if load.id == "cns" and _dying(case):
             continue  # small doses together are what comfort asks for (NICE NG31, care of the dying adult)
         if len(drugs) >= load.at_least:
             yield case.finding(
