@@ -43,8 +43,13 @@ _NOT_RISING: Final = Sieved(
     r"work\w*|escalat\w*)",
     re.I,
 )
+_NO_CHANGE: Final = (
+    r"no changes?(?! (?:otherwise|elsewhere|apart|except)\b| (?:to|in|for|with|of)"
+    r" (?!(?:the |his |her |your |this |its )?(?:dose|dosage|strength)\b))"
+)
+"""Said of the drug itself, and not of the others ("no change to her other medicines")."""
 _GOES_ON: Final = re.compile(
-    r"\b(?:continu\w+|stable|unchanged|no changes?|long[- ]term|for years|since|remains?|restart\w*|resum\w+"
+    rf"\b(?:continu\w+|stable|unchanged|{_NO_CHANGE}|long[- ]term|for years|since|remains?|restart\w*|resum\w+"
     r"|back on|usual|"
     r"stay(?:s|ing)? (?:on|at)|still|"
     r"already|for (?:many|several) (?:months|years)|now on|home med\w*|(?:19|20)\d\d|ago|seizure[- ]free|"
