@@ -208,14 +208,22 @@ def _dual(case: Case, first: Exposure, second: Exposure) -> bool:
     return case.says(_CLOPIDOGREL_ENDS)
 
 
+_NO_DAY: Final = (
+    r"(?! (?:further|told|advised|otherwise|notice|(?:\w+ )?(?:review|clinic|notice)|(?:the )?next"
+    r"|(?:he|she|you|they|we)\b|(?:an?|one|1|\w+) years?\b))"
+)
+"""Behind "until": what is no day."""
 _FOR_A_TIME: Final = (
-    r"[^.\n]{0,90}?\b(?:until|till|then stop|stop(?:s|ped)? (?:at|on|after|in)|last tablet|for (?:a total of )?"
+    rf"[^.\n]{{0,90}}?\b(?:until{_NO_DAY}|till{_NO_DAY}|then stop"
+    r"|(?<!not )(?<!never )(?<!n't )stop(?:s|ped)? (?:at|on|after|in)|last tablet"
+    r"|(?<!taken )(?<!had )(?<!on it )for (?:a total of )?"
     r"(?:\d{1,2}|one|three|six|twelve) (?:more )?(?:weeks?|months?)|(?:6|12|six|twelve) months)\b"
 )
 _CLOPIDOGREL_ENDS: Final = Sieved(rf"\b(?:clopidogrel|plavix)\b{_FOR_A_TIME}", re.I)
 _ASPIRIN_ENDS: Final = Sieved(
-    r"\b(?:aspirin|asa)\b[^.\n]{0,90}?\b(?:until|till|stop(?:s|ped)? (?:at|on|after|in)|last tablet"
-    r"|for (?:\d{1,2}|one|two|four|a|1) (?:more )?(?:days?|weeks?|month))\b",
+    rf"\b(?:aspirin|asa)\b[^.\n]{{0,90}}?\b(?:until{_NO_DAY}(?! (?:[2-9]|\d\d|two|three|six|twelve) months)"
+    rf"|till{_NO_DAY}|(?<!not )(?<!never )(?<!n't )stop(?:s|ped)? (?:at|on|after|in)(?! (?:an?|one|1|\w+)"
+    r" (?:years?|months))|last tablet|for (?:\d{1,2}|one|two|four|a|1) (?:more )?(?:days?|weeks?|month))\b",
     re.I,
 )
 
