@@ -67,8 +67,10 @@ def intervals(case: Case) -> Iterator[Finding]:
         seen.add((exposure.drug, statement.frequency.span.start))
         if limit.min_interval_hours == DAY_HOURS and len(statement.mention.drugs) > 1:
             continue  # the schedule is one of the product, whatever its ingredients have alone
-        small = not is_strict(case, exposure.drug) and _in_proportion(
-            limit, exposure_amount(exposure, case), hours
+        small = (
+            not is_strict(case, exposure.drug)
+            and _in_proportion(limit, exposure_amount(exposure, case), hours)
+            and _within_the_day(case, exposure)
         )
         weekly = limit.min_interval_hours >= WEEK_HOURS
         far = hours * 2 <= limit.min_interval_hours
@@ -76,11 +78,10 @@ def intervals(case: Case) -> Iterator[Finding]:
             severity = Severity.CONTRAINDICATED
         elif limit.min_interval_hours == DAY_HOURS:
             # "Once daily" in a label is often convenience: splitting the day's dose matters only above its ceiling.
-            total, ceiling = daily_total(case, exposure.drug), daily_ceiling(case, exposure.drug, statement)
-            within = total is not None and ceiling is not None and total <= ceiling.amount
+            within = _within_the_day(case, exposure)
             severity = (
                 Severity.MINOR
-                if within or (total is None and _harmless(case, exposure))
+                if within or (daily_total(case, exposure.drug) is None and _harmless(case, exposure))
                 else Severity.MODERATE
             )
         elif small:
@@ -105,6 +106,13 @@ _FOODSTUFFS: Final = frozenset(
 def _harmless(case: Case, exposure: Exposure) -> bool:
     """True for a vitamin without a dose: "calcium with vitamin D twice a day" is a product of the shelf."""
     return exposure.drug in _FOODSTUFFS and exposure.statement is not None and exposure.statement.dose is None
+
+
+def _within_the_day(case: Case, exposure: Exposure) -> bool:
+    """True where what a day comes to is known and within the ceiling."""
+    total = daily_total(case, exposure.drug)
+    ceiling = daily_ceiling(case, exposure.drug, exposure.statement)
+    return total is not None and ceiling is not None and total <= ceiling.amount
 
 
 def _in_proportion(limit: DoseLimit, amount: Amount | None, hours: Decimal) -> bool:
