@@ -80,6 +80,11 @@ _FLUSHED = re.compile(
     r"\b(?:flush(?:ed|ing)?|rins(?:e|ed|ing))(?: (?:it|the|tube|line|again|with|of|through|and)){0,4} \Z"
 )
 """Before what is run through a tube or a line behind a drug: "Flush 30 mL"."""
+_NOT_OF_A_DRUG = re.compile(
+    r",? ?(?:(?:of |with )?(?:(?:plain|warm|sterile|tap|normal) )?(?:water|saline|sodium chloride|nacl|ns)\b"
+    r"|before|after|between|each|every|at |twice|daily|[.;)\n]|\Z)"
+)
+"""Behind the volume of a flush: water or saline, or nothing; "flush with 20 mL of potassium chloride" is a dose."""
 _OF_AN_ELECTROLYTE = re.compile(
     r"(?:[.,;:(\n\u2022+-]|\b(?:and|with|gave|give|given|plus|then|iv|po|some)) ?"
     r"(?:mg|k|ca|na|peg|phos|mag|kcl|nacl|bicarb|dextrose|glucose|d50w?|d10w?|d5w?|saline|ns|lr) \Z"
@@ -158,7 +163,11 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
     if _OF_FOOD.match(pieces.text, amount.end) or _of_sugar(pieces.text, named, amount):
         return True
-    if amount.unit == "mL" and _FLUSHED.search(pieces.text, max(0, amount.start - 40), amount.start):
+    if (
+        amount.unit == "mL"
+        and _FLUSHED.search(pieces.text, max(0, amount.start - 40), amount.start)
+        and _NOT_OF_A_DRUG.match(pieces.text, amount.end)
+    ):
         return True
     litres = amount.unit == "L" or (amount.unit == "mL" and amount.high >= _LITRE and amount.strength is None)
     if litres and not 0 <= amount.start - named.end <= _BESIDE:
