@@ -15,6 +15,11 @@ _BY = re.compile(
     r"down)(?: \w+){0,4} by $|\bincrements of $|\bsteps of $"
 )
 _STEPS = re.compile(r"(?: |-)(?:steps?|increments?|decrements?)\b")
+_STEPS_TO = re.compile(
+    r"(?: |-)(?:(?:steps?|increments?)\b[^.;\n]{0,60}?\b(?:(?:to|until|up to) \d|(?:every|each)"
+    r" (?:(?:\d{1,2}|two|three|four|few|other)(?: (?:to|or) \w+)? )?(?:weeks?|fortnight|months?)\b)|decrements?\b)"
+)
+_DOWNWARDS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*|cut)(?: \w+){0,4} $")
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _WISH = re.compile(
     r"\b(?:feels?|felt|feeling|wants?|wanted|would like|wishes|asks?|asked|asking|requests?|requested|wonders?)\b"
@@ -78,17 +83,21 @@ def _compared(pieces: Pieces, vague: Amount) -> bool:
 
 def is_change(text: str, amount: Amount) -> bool:
     """Whether the amount is a step and no dose: "increase by 10 mg"."""
-    return (
-        _BY.search(text, max(0, amount.start - 60), amount.start) is not None
-        or _STEPS.match(text, amount.end) is not None
-    )
+    return _BY.search(text, max(0, amount.start - 60), amount.start) is not None or _is_step(text, amount)
 
 
 def is_decrease(text: str, amount: Amount) -> bool:
-    """Whether that step leads down, or is called a step between doses, so that it adds to no dose."""
-    return (
-        _LESS.search(text, max(0, amount.start - 60), amount.start) is not None
-        or _STEPS.match(text, amount.end) is not None
+    """Whether that step leads down, or is called a step between doses up to one that is told, so that it adds to no
+    dose."""
+    return _LESS.search(text, max(0, amount.start - 60), amount.start) is not None or _is_step(text, amount)
+
+
+def _is_step(text: str, amount: Amount) -> bool:
+    """Whether it is called a step, of a way down, weeks apart or to an end that is told; others add up to no one knows
+    what."""
+    return _STEPS_TO.match(text, amount.end) is not None or (
+        _STEPS.match(text, amount.end) is not None
+        and _DOWNWARDS.search(text, max(0, amount.start - 60), amount.start) is not None
     )
 
 
