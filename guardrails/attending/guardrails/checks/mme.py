@@ -122,8 +122,9 @@ def _raised(case: Case, exposure: Exposure) -> bool:
 
 
 _SAME: Final = Sieved(
-    r"\b(?:at |in |on )?the same (?:total |daily |total daily )?(?:strength|dose|amount|mg)\b"
-    r"|\bsame (?:morphine|opioid|oxycodone|daily) (?:dose|total|strength)\b",
+    r"\b(?:chang\w+|switch\w*|convert\w*|swap\w*|replac\w+|brand|product|instead of)\b[^.;\n]{0,90}?\bthe same"
+    r" (?:total |daily |total daily )?(?:strength|dose|amount|mg)\b"
+    r"|\bsame (?:morphine|opioid|oxycodone) (?:dose|total|strength)\b",
     re.I,
 )
 """Another product of what is taken, at its dose: "changed to Zomorph at the same strength"."""
