@@ -414,8 +414,12 @@ _OBSERVED = re.compile(
 """Before how often somebody is looked at, which is no rhythm of a dose: "sedation score hourly"."""
 
 
-_ON_THAT_DAY = re.compile(rf"\b{_WEEKDAY}(?: (?:morning|afternoon|evening|night))?,? \Z")
-"""Before the hour of one day: "Monday evening, after supper" says when, and not how often."""
+_ON_THAT_DAY = re.compile(
+    rf"(?<!from )(?<!starting )(?<!start )(?<!beginning )(?<!since )\b{_WEEKDAY}"
+    r"(?: (?:morning|afternoon|evening|night))?,? \Z"
+)
+"""Before the hour of one day: "Monday evening, after supper" says when, and not how often; "from Monday evening" tells
+when it begins."""
 
 
 def rhythms(text: str) -> list[Rhythm]:
@@ -432,7 +436,7 @@ def rhythms(text: str) -> list[Rhythm]:
             if (
                 rhythm is not None
                 and rhythm.moments
-                and _ON_THAT_DAY.search(text, max(0, rhythm.start - 20), rhythm.start)
+                and _ON_THAT_DAY.search(text, max(0, rhythm.start - 36), rhythm.start)
             ):
                 continue
             if rhythm is not None and not _OBSERVED.search(text, max(0, rhythm.start - 48), rhythm.start):
