@@ -25,10 +25,29 @@ def stopped(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     ended: set[str] = set()
     for statement in output.statements:
         if statement.refused or (not statement.scope.prescriptive and _last_one(output.text, statement)):
+            if _held_once(output.text, statement):
+                continue
             ended.update(statement.mention.drugs)
             if statement.mention.drug_class is not None:
                 ended.update(knowledge.members(statement.mention.drug_class))
     return ended
+
+
+_HELD_ONCE: Final = re.compile(
+    r"\b(?:hold(?:ing)?|held|skip\w*|omit\w*|miss\w*|paus\w+|withh[eo]ld\w*|leave out)\b[^.;\n]{0,60}?\b(?:tonight"
+    r"|(?:this|tomorrow) (?:morning|evening|night)|today only|for (?:only |just )?(?:one|1|a single|a) (?:day|dose"
+    r"|night|evening)|(?:one|1|a single|the next|next|tonight['\u2019]s|today['\u2019]s) dose)\b"
+    r"(?![^.;\n]{0,60}\b(?:until|till|while|whilst|during|throughout|onwards?|and (?:tomorrow|the next|\w+day)"
+    r"|for (?:the|\d|two|three|five|seven|ten)"
+    r"|restart\w*|resum\w+)\b)",
+    re.I,
+)
+"""One dose that is left out: the drug is still in the body tomorrow, beside what begins today."""
+
+
+def _held_once(text: str, statement: Statement) -> bool:
+    own = sentence_around(text, statement.mention.span.start, statement.mention.span.end)
+    return _HELD_ONCE.search(text, own.start, own.end) is not None
 
 
 _LAST_ONE: Final = re.compile(
