@@ -70,9 +70,15 @@ _THE_SAME_FOR: Final = Sieved(
     windowed=True,
 )
 """Before names that share what was said of another: "Please don't take X. The same goes for Y and Z"."""
-_WARNED: Final = re.compile(
-    r"\b(?:not|never|avoid\w*|no|stop\w*|contra-?indicated|refus\w+|cannot)\b|n['\u2019]t\b", re.I
+_KEPT_FROM: Final = re.compile(
+    r"\b(?:avoid(?:ed|ing)?|contra-?indicated|refus\w+|unsafe|unsuitable|ruled out|leave (?:\w+ ){1,3}alone)\b"
+    r"(?! (?:alcohol|grapefruit|driving|sun\w*))"
+    r"|(?:\b(?:not|never|cannot|no)|n['\u2019]t)(?: \w+){0,2}? (?:tak(?:e|en|ing)|us(?:e|ed|ing)|giv(?:e|en|ing)"
+    r"|start(?:ed)?|prescrib\w+|have|safe|suitable|allowed|recommended|an option|advised)\b"
+    r"(?! (?:more|it more|them more|on an|with|for longer|longer|beyond|over|above|late))",
+    re.I,
 )
+"""What keeps a drug from being taken at all, and not how much or when."""
 _AND_AVOIDED: Final = re.compile(
     r"[^.;\n]{0,70}?(?:,| and| so) (?:(?:it|this|therefore|so) )?(?:should|must|has to|is to|needs to|is best)"
     r" (?:therefore |always )?(?:be avoided|not be (?:used|given|taken|combined|started|prescribed)|avoided)\b"
@@ -158,7 +164,7 @@ def _same_as_refused(text: str, statements: Sequence[Statement], number: int) ->
     refused_before = any(
         paragraph <= s.mention.span.start < own.start and s.scope is Scope.AVOID for s in statements[:number]
     )
-    return refused_before or _WARNED.search(text, paragraph, own.start) is not None
+    return refused_before or _KEPT_FROM.search(text, paragraph, own.start) is not None
 
 
 def _rather(text: str, statement: Statement) -> bool:
