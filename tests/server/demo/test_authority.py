@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import rfc3161_client
 from asn1crypto import algos, core, tsp
-from attending.server.demo.authority import MAX_REQUEST_BYTES, StampAuthority
+from attending.server.demo.authority import MAX_REQUEST_BYTES, StampAuthority, write_seal
 
 DATA = b"what is stamped"
 
@@ -29,6 +30,7 @@ def status(answer: bytes) -> tuple[str, set[str]]:
     return str(said["status"].native), set(said["fail_info"].native or ())
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_asks_over_http_and_verifies_what_it_gets(tmp_path: Path) -> None:
     stamps = StampAuthority()
     (tmp_path / "data").write_bytes(DATA)
@@ -104,3 +106,13 @@ def test_a_request_without_end_is_not_read() -> None:
             connection.endheaders()
             assert connection.getresponse().status == 413
             connection.close()
+
+
+def test_the_seal_is_found_from_anywhere_though_the_demos_folder_is_given_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = write_seal(Path("seal"), StampAuthority(), "http://127.0.0.1:1/")
+    files = [Path(keys[name]) for name in keys if name.endswith("_file")]
+    assert len(files) == 4
+    assert all(file.is_absolute() and file.is_file() for file in files)

@@ -144,8 +144,10 @@ def write_seal(
     folder: Path, stamps: StampAuthority, url: str, *, now: Callable[[], datetime] = clock.now
 ) -> dict[str, Any]:
     """Makes a root and a certificate for the seal with its key, writes them into `folder` with the two roots that an
-    auditor is given, and returns them as keys of `[reports.seal]`. The root's key is kept nowhere.
+    auditor is given, and returns them as keys of `[reports.seal]`, with absolute paths: a configuration reads relative
+    ones from its own folder. The root's key is kept nowhere.
     """
+    folder = folder.resolve()
     root = _root("Demo root of seals", now())
     usage = _usage(digital_signature=True, content_commitment=True)
     purpose = x509.ExtendedKeyUsage([_DOCUMENT_SIGNING])
