@@ -89,6 +89,20 @@ def open_container(path: Path, *, compressed: bool = True) -> Container:
     return _Zip.open(path, compressed)
 
 
+def says(path: Path, name: str, mark: bytes, limit_bytes: int) -> bool:
+    """Whether the container at `path` has a file `name` of at most `limit_bytes` with `mark` in it. OSError."""
+    try:
+        container = open_container(path)
+    except VerificationError:
+        return False
+    try:
+        return mark in read(container, name, limit_bytes)
+    except VerificationError:
+        return False
+    finally:
+        container.close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Directory:
     """Regular files of one folder; links and devices are refused."""

@@ -118,16 +118,7 @@ def signed_text(origin: str, manifest: bytes) -> str:
 
 def is_deidentified(path: Path) -> bool:
     """Whether the container at `path` calls itself a de-identified document. OSError."""
-    try:
-        container = containers.open_container(path)
-    except VerificationError:
-        return False
-    try:
-        return _MARK in containers.read(container, MANIFEST, MAX_MANIFEST_BYTES)
-    except VerificationError:
-        return False
-    finally:
-        container.close()
+    return containers.says(path, MANIFEST, _MARK, MAX_MANIFEST_BYTES)
 
 
 def parse_document(data: bytes) -> Document:

@@ -165,16 +165,7 @@ def counted(results: Mapping[str, str]) -> dict[str, int]:
 
 def is_validation(path: Path) -> bool:
     """Whether the container at `path` calls itself a validation pack. OSError."""
-    try:
-        container = containers.open_container(path)
-    except VerificationError:
-        return False
-    try:
-        return _MARK in containers.read(container, MANIFEST, MAX_MANIFEST_BYTES)
-    except VerificationError:
-        return False
-    finally:
-        container.close()
+    return containers.says(path, MANIFEST, _MARK, MAX_MANIFEST_BYTES)
 
 
 def parse_pack(data: bytes) -> Pack:
