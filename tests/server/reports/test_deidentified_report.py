@@ -158,9 +158,12 @@ def test_pages_that_lie_fail_at_their_check_though_they_are_sealed(
     assert failed(found) == {check}
 
 
-def test_what_needs_entries_is_open(log: LogBuilder, report: Path, office: Office, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["require_time", "require_freshness", "require_complete"])
+def test_what_needs_entries_is_open(
+    log: LogBuilder, report: Path, office: Office, tmp_path: Path, asked: str
+) -> None:
     sealed(office, report, tmp_path / "sealed.pdf")
-    found = verified(log, tmp_path / "sealed.pdf", office.anchors, require_time=True)
+    found = verified(log, tmp_path / "sealed.pdf", office.anchors, **{asked: True})
     assert found.verdict is Status.INDETERMINATE
     assert "V10" in open_checks(found)
     without = verify_report(tmp_path / "sealed.pdf", Anchors(), office.anchors)

@@ -181,7 +181,7 @@ def _verify(
     if seal != SealAnchors() or arguments.beside is not None:
         raise _UsageError("--seal-root, --tsa-root, --crl and --bundle are for a report, a PDF")
     if is_deidentified(arguments.bundle):
-        if anchors.pinned or anchors.require_time or anchors.require_freshness or anchors.require_complete:
+        if anchors.of_entries:
             raise _UsageError(
                 "a de-identified document has no entries for --pinned, --require-time, --require-freshness and "
                 "--require-complete to hold against"

@@ -76,6 +76,11 @@ class Anchors:
     require_freshness: bool = False
     require_complete: bool = False
 
+    @property
+    def of_entries(self) -> bool:
+        """Whether anything is asked for that only the entries of a log can be held against."""
+        return bool(self.pinned or self.require_time or self.require_freshness or self.require_complete)
+
 
 def verify_bundle(path: Path, anchors: Anchors, progress: Progress | None = None) -> Report:
     """The report over the bundle at `path`, a `.attending` zip file or a directory.

@@ -124,9 +124,9 @@ def _evidence(
         findings.fail("V10", f"`{attached.DOCUMENT}` is no de-identified document")
         return _report(findings, None)
     report = (verify_deidentified if deidentified else verify_bundle)(bundle, anchors, progress)  # 3
-    if deidentified and replace(anchors, pinned=(), require_time=False) != anchors:
+    if deidentified and anchors.of_entries:
         findings.doubt(
-            "V10", "a de-identified document has no entries to hold a pinned head or a time against"
+            "V10", "a de-identified document has no entries to hold a pinned head, a time or an end against"
         )
     if stamped is not None:
         report = _bounded_by_stamp(report, stamped)  # 4
