@@ -183,6 +183,16 @@ def test_the_same_codes_are_kept_in_every_process() -> None:
     assert found == sorted([ALL, OTHER, *codes[: MOST_LABELS - 1]])
 
 
+def test_policies_beyond_those_that_are_kept_are_counted_as_others() -> None:
+    log = LogBuilder()
+    names = [f"policy {number:03d}" for number in range(MOST_LABELS + 2)]
+    for number, name in enumerate(names):
+        log.append("inference.requested", f"inf_{number}", {"policy": name})
+        log.append("inference.released", f"inf_{number}", {})
+    found = [row[3:5] + row[7:9] for row in of(rows(log), "observed")]
+    assert found == [(OTHER, ALL, 0, 2), *((name, ALL, 0, 1) for name in names[:MOST_LABELS])]
+
+
 def test_planted_errors_count_where_somebody_decided() -> None:
     log = LogBuilder()
     for number, (error, right) in enumerate((("dose", True), ("dose", False), ("side", None))):

@@ -179,9 +179,8 @@ def _looked_up(
     moment: datetime,
 ) -> bool:
     """Whether a list of the issuer says something of the certificate at `moment`; raises where it was revoked."""
-    covered = False
+    covered, key = False, issuer.public_key()
     for found in lists:
-        key = issuer.public_key()
         if found.issuer != issuer.subject or not _taken(found, key) or not _signed(found, key):
             continue
         _whole(found)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Final, NamedTuple
 
 from attending.ledger.entry import Entry, format_time, parse_time
@@ -39,14 +40,11 @@ MOST_ENTRIES: Final = 500
 _BREACHES: Final = ("privacy", "security")
 _OF_INCIDENT: Final = ("incident",)
 _OF_BREACH: Final = ("breach", "privacy")
+_REGULATOR: Final = ("regulator",)
+_PERSONS: Final = ("patient", "carer")
+_MEDIA: Final = ("media",)
 _NOTICES: Final = frozenset(
-    (about, recipient)
-    for abouts, recipients in (
-        (_OF_INCIDENT, ("regulator",)),
-        (_OF_BREACH, ("patient", "carer", "media", "regulator")),
-    )
-    for about in abouts
-    for recipient in recipients
+    {*product(_OF_INCIDENT, _REGULATOR), *product(_OF_BREACH, (*_PERSONS, *_MEDIA, *_REGULATOR))}
 )
 """What a notice is about, and to whom, where a clock may be met by it."""
 _NO_INCIDENT: Final = ("duplicate", "not_an_incident")
@@ -120,7 +118,7 @@ class _Incident:
                 f"report of a serious incident{said}",
                 f"AI Act {paragraph}: {days} days",
                 _after(aware, days),
-                ("regulator",),
+                _REGULATOR,
                 _OF_INCIDENT,
             )
         if self.category in _BREACHES:
@@ -131,18 +129,14 @@ class _Incident:
         said = " (persons not stated)" if self.persons is None else ""
         if self.persons == 0:
             return
-        yield Clock(
-            "notice to each person", "45 CFR 164.404: 60 days", _after(aware, 60), ("patient", "carer")
-        )
+        yield Clock("notice to each person", "45 CFR 164.404: 60 days", _after(aware, 60), _PERSONS)
         if self.persons is None or self.persons > FEW:
-            yield Clock(
-                f"notice to the media{said}", "45 CFR 164.406: 60 days", _after(aware, 60), ("media",)
-            )
+            yield Clock(f"notice to the media{said}", "45 CFR 164.406: 60 days", _after(aware, 60), _MEDIA)
         if many:
             rule, due = "45 CFR 164.408(b): 60 days", _after(aware, 60)
         else:
             rule, due = "45 CFR 164.408(c): 60 days after the year", _after_year(aware)
-        yield Clock(f"notice to the Secretary{said}", rule, due, ("regulator",))
+        yield Clock(f"notice to the Secretary{said}", rule, due, _REGULATOR)
 
 
 def rows(entries: Iterable[Entry], asked: Asked) -> Iterator[Row]:

@@ -21,11 +21,9 @@ from attending.ledger.practice import DEBRIEFED
 from attending.ledger.verify.registers.asked import Asked
 from attending.ledger.verify.registers.register import Register, Row
 from attending.ledger.verify.registers.standing import Mark, Standing
-from attending.ledger.verify.tally import MOST_LABELS, NOT_STATED, Grid, inner, label, number
+from attending.ledger.verify.tally import MOST_LABELS, OTHER, Grid, inner, label, number
 from attending.ledger.verify.validation import MOST_REQUIREMENTS, OUTCOMES
 
-RECORDED: Final = "validation.recorded"
-INSTALLED: Final = "validation.installed"
 COLUMNS: Final = (
     *("list", "entry", "time", "what", "name", "version", "state"),
     *("count", "of", "by", "detail"),
@@ -117,9 +115,9 @@ class _Found:
                 self._count(text, stopped=entry.type in _STOPPED)
 
     def _count(self, text: _Text, *, stopped: bool) -> None:
-        policy = (
-            text.policy if text.policy in self.observed or len(self.observed) < MOST_LABELS else NOT_STATED
-        )
+        policy = text.policy
+        if policy not in self.observed and len(self.observed) >= MOST_LABELS:
+            policy = OTHER
         grid = self.observed.setdefault(policy, Grid(("reported", "stopped")))
         # In order: what comes after the last row that a grid has is counted as others.
         for code in (ALL, *sorted(text.codes)):
@@ -148,32 +146,13 @@ class _Found:
             yield ("evaluation", entry.index, entry.time, *_evaluated(entry), entry.actor, named)
         for policy, grid in sorted(self.observed.items()):
             for code, row in grid.result().items():
-                yield (
-                    "observed",
-                    None,
-                    None,
-                    policy,
-                    code,
-                    None,
-                    None,
-                    row["stopped"],
-                    row["reported"],
-                    None,
-                    None,
-                )
+                counts = row["stopped"], row["reported"]
+                yield ("observed", None, None, policy, code, None, None, *counts, None, None)
         for error, row in self.practice.result().items():
             yield ("practice", None, None, error, None, None, None, row["right"], row["seen"], None, None)
         for office, entry in sorted(self.examined.items()):
-            until = number(inner(entry.body, "statement").get("until"))
-            yield (
-                "examination",
-                entry.index,
-                entry.time,
-                office,
-                *_NONE[:5],
-                entry.actor,
-                f"up to entry {until}",
-            )
+            until = f"up to entry {number(inner(entry.body, 'statement').get('until'))}"
+            yield ("examination", entry.index, entry.time, office, *_NONE, entry.actor, until)
 
     def _in_force(self, what: str, name: str, mark: Mark, *, told: bool) -> Row:
         """`told` where its version is no other's, too."""
