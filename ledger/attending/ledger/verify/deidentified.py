@@ -11,7 +11,6 @@ identifiers (V21); 4. the figures and the checklist, counted again (V20).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from attending.ledger.entry import GENESIS_PREV, Entry, format_time
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import MAX_NOTE_BYTES, parse_note, verify_note
 from attending.ledger.verify import container as containers
+from attending.ledger.verify import manifest as manifests
 from attending.ledger.verify import statistics as figures
 from attending.ledger.verify.bundle import Anchors, Progress
 from attending.ledger.verify.container import Container
@@ -38,6 +38,7 @@ from attending.ledger.verify.manifest import (
     MAX_MANIFEST_BYTES,
     STATISTICS,
     FileEntry,
+    files_json,
     parse_files,
 )
 from attending.ledger.verify.report import DEIDENTIFIED_CHECKS, Findings, Kind, Report, verdict_of
@@ -93,10 +94,7 @@ class Document:
         """The canonical bytes of `manifest.json`."""
         return encode(
             {
-                "files": [
-                    {"name": name, "sha256": item.sha256, "size": item.size_bytes}
-                    for name, item in sorted(self.files.items())
-                ],
+                "files": files_json(self.files),
                 "format": FORMAT,
                 "origin": self.origin,
                 "pseudonyms": self.pseudonyms,
@@ -112,8 +110,8 @@ class Document:
 
 
 def signed_text(origin: str, manifest: bytes) -> str:
-    """The text of `manifest.sig`: format, origin, and the base64 SHA-256 of `manifest.json`, a line each."""
-    return f"{FORMAT}\n{origin}\n{base64.b64encode(hashlib.sha256(manifest).digest()).decode()}\n"
+    """The text of `manifest.sig` for the log of this origin."""
+    return manifests.signed_text(origin, manifest, container=FORMAT)
 
 
 def is_deidentified(path: Path) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from attending.ledger.canonical import encode, parse_canonical
 from attending.ledger.entry import parse_time
@@ -43,6 +43,11 @@ class FileEntry:
     sha256: str
     size_bytes: int
 
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The one that lists `data`."""
+        return cls(hashlib.sha256(data).hexdigest(), len(data))
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -62,14 +67,10 @@ class Manifest:
 
     def encode(self) -> bytes:
         """The canonical bytes of `manifest.json`."""
-        files = [
-            {"name": name, "sha256": item.sha256, "size": item.size_bytes}
-            for name, item in sorted(self.files.items())
-        ]
         return encode(
             {
                 "created": self.created,
-                "files": files,
+                "files": files_json(self.files),
                 "format": FORMAT,
                 "origin": self.origin,
                 "scope": self.scope_json(),
@@ -78,10 +79,12 @@ class Manifest:
         )
 
 
-def signed_text(origin: str, manifest: bytes) -> str:
-    """The text of `manifest.sig`: format, origin, and the base64 SHA-256 of `manifest.json`, a line each."""
+def signed_text(name: str, manifest: bytes, *, container: str = FORMAT) -> str:
+    """The text of `manifest.sig`: format of the `container`, name of the key that signs (of a log its origin), and the
+    base64 SHA-256 of `manifest.json`, a line each.
+    """
     digest = base64.b64encode(hashlib.sha256(manifest).digest()).decode()
-    return f"{FORMAT}\n{origin}\n{digest}\n"
+    return f"{container}\n{name}\n{digest}\n"
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -124,6 +127,13 @@ def _bundle_files(value: object) -> dict[str, FileEntry]:
     if not {ENTRIES, CHECKPOINT} <= files.keys():
         raise _error("bundle lists no entries or no checkpoint")
     return files
+
+
+def files_json(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
+    """The list of a manifest that `parse_files` reads, by name."""
+    return [
+        {"name": name, "sha256": item.sha256, "size": item.size_bytes} for name, item in sorted(files.items())
+    ]
 
 
 def parse_files(value: object) -> dict[str, FileEntry]:

@@ -10,8 +10,6 @@ Steps: 1. container, manifest, its signature and files; 2. every file read; 3. w
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,12 +22,14 @@ from attending.ledger.entry import parse_time
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey, parse_note, verify_note
 from attending.ledger.verify import container as containers
+from attending.ledger.verify import manifest as manifests
 from attending.ledger.verify.container import Container
 from attending.ledger.verify.manifest import (
     MANIFEST,
     MANIFEST_SIGNATURE,
     MAX_MANIFEST_BYTES,
     FileEntry,
+    files_json,
     parse_files,
 )
 from attending.ledger.verify.report import VALIDATION_CHECKS, Findings, Kind, Report, verdict_of
@@ -107,14 +107,10 @@ class Pack:
 
     def encode(self) -> bytes:
         """The canonical bytes of `manifest.json`."""
-        files = [
-            {"name": name, "sha256": item.sha256, "size": item.size_bytes}
-            for name, item in sorted(self.files.items())
-        ]
         return encode(
             {
                 "commit": self.commit,
-                "files": files,
+                "files": files_json(self.files),
                 "format": FORMAT,
                 "made_at": self.made_at,
                 "outcomes": dict(self.outcomes),
@@ -126,8 +122,8 @@ class Pack:
 
 
 def signed_text(signer: str, manifest: bytes) -> str:
-    """The text of `manifest.sig`: format, name of the signer's key, base64 SHA-256 of `manifest.json`, a line each."""
-    return f"{FORMAT}\n{signer}\n{base64.b64encode(hashlib.sha256(manifest).digest()).decode()}\n"
+    """The text of `manifest.sig` for the signer's key of this name."""
+    return manifests.signed_text(signer, manifest, container=FORMAT)
 
 
 def outcomes(requirements: Iterable[Requirement], results: Mapping[str, str]) -> dict[str, str]:
@@ -219,7 +215,7 @@ def read_pack(path: Path) -> tuple[Pack, dict[str, bytes]]:
         files = {}
         for name, listed in pack.files.items():
             data = containers.read(container, name, MOST_FILE_BYTES)
-            if hashlib.sha256(data).hexdigest() != listed.sha256 or len(data) != listed.size_bytes:
+            if FileEntry.of(data) != listed:
                 raise _error(f"`{name}` is not the file that was listed")
             files[name] = data
         return pack, files
@@ -324,8 +320,7 @@ def _listed(source: Container, name: str, pack: Pack, report: Findings) -> bytes
     except VerificationError as err:
         report.fail("V1", err.detail)
         return b""
-    listed = pack.files[name]
-    if hashlib.sha256(data).hexdigest() != listed.sha256 or len(data) != listed.size_bytes:
+    if FileEntry.of(data) != pack.files[name]:
         report.fail("V1", f"`{name}` is not the file that was signed")
     return data
 
