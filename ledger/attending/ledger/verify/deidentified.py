@@ -222,7 +222,7 @@ def verify_deidentified(path: Path, anchors: Anchors, progress: Progress | None 
     """
     findings = Findings(DEIDENTIFIED_CHECKS)
     try:
-        # Every byte of a record is read by some forty patterns: a file that inflates would cost more than it weighs.
+        # Every byte of a record is read by over thirty patterns: a file that inflates would cost more than it weighs.
         source = containers.open_container(path, compressed=False)  # 1
     except VerificationError as err:
         findings.fail("V1", err.detail)

@@ -144,12 +144,12 @@ class Font {
 
   // How many codes of a range were given their texts.
   put(first, last, start) {
-    const bad = wrong("range of codes is not well formed");
-    if (!(first instanceof Uint8Array && last instanceof Uint8Array) || first.length !== last.length) throw bad;
-    if (first.length < 1 || first.length > 2) throw bad;
+    const formed = first instanceof Uint8Array && last instanceof Uint8Array && first.length === last.length;
+    if (!formed || first.length < 1 || first.length > 2 || (!Array.isArray(start) && start.length > 64)) {
+      throw wrong("range of codes is not well formed");
+    }
     const number = (bytes) => bytes.reduce((sum, byte) => 256 * sum + byte, 0);
     const [low, high] = [number(first), number(last)];
-    if (!Array.isArray(start) && start.length > 64) throw bad;
     for (let code = low; code <= high; code++) {
       const text = Array.isArray(start) ? (code - low < start.length ? start[code - low] : new Uint8Array()) : counted(start, code - low);
       if (!(text instanceof Uint8Array)) throw wrong("code means no text");
