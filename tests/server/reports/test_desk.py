@@ -36,6 +36,7 @@ from attending.server.reports.choose import WORDS, Choice
 from attending.server.reports.desk import Report, ReportDesk
 from attending.server.reports.export import Exporter
 from attending.server.reports.kinds import KINDS, scope_violations
+from attending.server.reports.look import drafts_given
 from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, WORK
@@ -90,8 +91,13 @@ async def made(desk: ReportDesk, report_id: str) -> Report:
     return found
 
 
+async def given(desk: ReportDesk, who: Person, report_id: str) -> frozenset[str]:
+    look = await desk.look(who.principal.tenant, report_id)
+    return drafts_given(look.stream, who.principal)
+
+
 async def sign(desk: ReportDesk, who: Person, report_id: str) -> Entry:
-    if not await desk.drafts_given(who.principal, report_id):
+    if not await given(desk, who, report_id):
         await got(desk, who, report_id, DRAFT)
     prepared = await desk.prepare(who.principal, report_id, who.key_id)
     signature = who.key.sign(prepared.statement.message())
@@ -326,7 +332,7 @@ async def test_who_was_not_given_the_draft_as_it_is_does_not_stand_for_it(
     call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
     assert await refusal(call) == "DRAFT_NOT_READ"
     # Not the digests alone: it is the person's own draft that was given.
-    assert len(await desk.drafts_given(ward.auditor.principal, report_id)) == 1
+    assert len(await given(desk, ward.auditor, report_id)) == 1
 
 
 async def test_what_is_issued_is_issued_where_the_disk_does_not_give_the_pages_their_name(
@@ -466,7 +472,7 @@ async def test_another_tenant_s_people_find_no_report_of_this_one(ward: Ward, de
     call = desk.sign(other.principal, prepared.preparation_id, signature, fresh())
     assert await refusal(call) == "UNKNOWN_PREPARATION"
     assert await desk.list("another", 10, 0) == []
-    assert await desk.drafts_given(other.principal, report_id) == frozenset()
+    assert await given(desk, other, report_id) == frozenset()
     assert await ward.gate.ledger.whole_stream("another", report_stream(report_id)) == []
 
 

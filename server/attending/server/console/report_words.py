@@ -7,7 +7,6 @@ from typing import Final
 from attending.ledger.entry import Entry
 from attending.ledger.report_signature import DISCARDED, DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF
 from attending.server.phi.purpose import Purpose
-from attending.server.reports.desk import Report
 from attending.server.reports.kinds import KINDS
 from attending.server.reports.particulars import Kind
 
@@ -67,15 +66,6 @@ VERDICTS: Final = {
 }
 MEANINGS: Final = {"approved_for_issue": "approved for issue"}
 _GIVEN: Final = {"report": "Report given", "draft": "Draft given", "bundle": "Evidence given"}
-
-
-def standing(found: Report) -> str:
-    """One of STANDINGS."""
-    if found.row["state"] != "requested":
-        return str(found.row["state"])
-    if found.ready:
-        return "ready"
-    return "failed" if found.making.failure else "making"
 
 
 def event(entry: Entry) -> str:

@@ -29,7 +29,7 @@ from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import OF_EXPORT
 from attending.server.reports.desk import Report, ReportDesk
 from attending.server.reports.kinds import KINDS
-from attending.server.reports.look import Look
+from attending.server.reports.look import Look, drafts_given
 from attending.server.reports.particulars import Kind
 from attending.server.reports.schedule import next_period
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF
@@ -58,7 +58,6 @@ class Row:
     """One line of the list. `choice` is what was asked for, without the person where the reader may not know whom."""
 
     report: Report
-    standing: str
     requested: Entry
     choice: Mapping[str, Any]
 
@@ -151,7 +150,6 @@ class ReportPages:
         look = await self._desk.look(tenant, report_id)
         roles, kind = visit.principal.roles, Kind(found.row["kind"])
         may_read = KINDS[kind].right is None or _ON_PERSONS in roles
-        standing = report_words.standing(found)
         part = visit.request.query_params.get("part") == "standing"
         return self._pages.page(
             "report_standing.html" if part else "report.html",
@@ -160,7 +158,7 @@ class ReportPages:
             row=found.row,
             report=found,
             choice=_choice_for(visit, kind, look.requested),
-            standing=standing,
+            standing=found.standing,
             look=look,
             head=parse_checkpoint(look.requested.body["checkpoint"]),
             events=list(reversed(look.stream))[:SHOWN_EVENTS],
@@ -168,10 +166,10 @@ class ReportPages:
             failure=_failure(found),
             may_read=may_read,
             may_ask=bool(roles & _ASKING),
-            may_sign=standing == "ready" and may_read and not roles.isdisjoint(ROLES),
-            may_issue=standing == "signed_off" and bool(roles & _ASKING),
+            may_sign=found.standing == "ready" and may_read and not roles.isdisjoint(ROLES),
+            may_issue=found.standing == "signed_off" and bool(roles & _ASKING),
             has_passkey=bool(await self._passkeys.of(visit.principal)),
-            was_given=bool(await self._desk.drafts_given(visit.principal, report_id)),
+            was_given=bool(drafts_given(look.stream, visit.principal)),
             sees_entries=bool(roles & _ENTRIES),
         )
 
@@ -249,7 +247,7 @@ class ReportPages:
     async def _row(self, visit: Visit, found: Report) -> Row:
         requested = await self._desk.requested(visit.principal.tenant, found.row["report_id"])
         choice = _choice_for(visit, Kind(found.row["kind"]), requested)
-        return Row(found, report_words.standing(found), requested, choice)
+        return Row(found, requested, choice)
 
     def _due(self, tenant: str, now: datetime) -> list[Due]:
         mine = [one for one in self._schedules if not one.tenants or tenant in one.tenants]

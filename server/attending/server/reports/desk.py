@@ -66,6 +66,15 @@ class Report:
     ready: bool
     making: Making
 
+    @property
+    def standing(self) -> str:
+        """`making`, `failed`, `ready`, `signed_off`, `issued` or `discarded`."""
+        if self.row["state"] != "requested":
+            return str(self.row["state"])
+        if self.ready:
+            return "ready"
+        return "failed" if self.making.failure else "making"
+
 
 @dataclass
 class ReportDesk:
@@ -218,10 +227,6 @@ class ReportDesk:
     async def prepare(self, principal: Principal, report_id: str, key_id: str) -> Prepared:
         """As `SignOff.prepare`."""
         return await self._sign_off.prepare(principal, report_id, key_id)
-
-    async def drafts_given(self, principal: Principal, report_id: str) -> frozenset[str]:
-        """As `SignOff.drafts_given`."""
-        return await self._sign_off.drafts_given(principal, report_id)
 
     async def sign(
         self,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from attending.ledger.entry import Entry
 from attending.ledger.errors import VerificationError
-from attending.ledger.report_signature import report_stream
+from attending.ledger.report_signature import DISCLOSED, report_stream
+from attending.server.auth.principal import Principal
 from attending.server.reports.record import Record
 from attending.server.reports.source import statistics_in
 from attending.server.reports.verdict import VERDICT, Verdict, read_verdict
@@ -32,6 +33,15 @@ class Look:
     def requested(self) -> Entry:
         """The entry that asked for it."""
         return self.stream[0]
+
+
+def drafts_given(stream: Iterable[Entry], principal: Principal) -> frozenset[str]:
+    """Hex SHA-256 of each draft of a report that its entries say this person was given."""
+    return frozenset(
+        entry.body["sha256"]
+        for entry in stream
+        if entry.type == DISCLOSED and entry.actor == principal.actor and entry.body["what"] == "draft"
+    )
 
 
 async def look_at(record: Record, workshop: Workshop, tenant: str, report_id: str) -> Look:

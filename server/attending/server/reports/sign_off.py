@@ -13,7 +13,6 @@ from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.report_signature import (
-    DISCLOSED,
     MEANING,
     ROLES,
     SIGNED_OFF,
@@ -27,6 +26,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
+from attending.server.reports.look import drafts_given
 from attending.server.reports.particulars import Kind
 from attending.server.reports.record import Record
 from attending.server.reports.right import require_right
@@ -77,10 +77,10 @@ class SignOff:
         await require_right(self.authorizer, principal, Kind(row["kind"]))
         place = await self.workshop.ready(tenant, report_id)
         draft = await digest(place / DRAFT)
-        if draft not in await self.drafts_given(principal, report_id):
+        stream = await self.record.ledger.whole_stream(tenant, report_stream(report_id))
+        if draft not in drafts_given(stream, principal):
             raise FailedPrecondition("DRAFT_NOT_READ")
-        requested = await self.record.requested(tenant, report_id)
-        head, now = parse_checkpoint(requested.body["checkpoint"]), self.record.now()
+        head, now = parse_checkpoint(stream[0].body["checkpoint"]), self.record.now()
         statement = ReportStatement(
             origin=self.record.ledger.origin(tenant),
             report=report_id,
@@ -101,15 +101,6 @@ class SignOff:
         prepared = Prepared(f"prr_{secrets.token_hex(16)}", tenant, statement, key, expires)
         self._keep(prepared, stamp(now))
         return prepared
-
-    async def drafts_given(self, principal: Principal, report_id: str) -> frozenset[str]:
-        """Hex SHA-256 of each draft of the report that the log says this person was given."""
-        stream = await self.record.ledger.whole_stream(principal.tenant, report_stream(report_id))
-        return frozenset(
-            entry.body["sha256"]
-            for entry in stream
-            if entry.type == DISCLOSED and entry.actor == principal.actor and entry.body["what"] == "draft"
-        )
 
     async def sign(
         self,

@@ -46,11 +46,6 @@ _SUBJECT: Final = re.compile(r"sub_[A-Za-z2-7]{26}")
 _PURPOSES: Final = "must be one of " + ", ".join(sorted(OF_EXPORT))
 _KINDS: Final = {report_pb2.ReportKind.Value(f"REPORT_KIND_{kind.name}"): kind for kind in Kind}
 _KIND_NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
-_STATES: Final = {
-    "signed_off": report_pb2.REPORT_STATE_SIGNED_OFF,
-    "issued": report_pb2.REPORT_STATE_ISSUED,
-    "discarded": report_pb2.REPORT_STATE_DISCARDED,
-}
 _FILES: Final = {
     report_pb2.REPORT_FILE_REPORT: ISSUED_PDF,
     report_pb2.REPORT_FILE_DRAFT: DRAFT,
@@ -313,7 +308,7 @@ def _report(found: Report) -> report_pb2.Report:
     message = report_pb2.Report(
         report_id=row["report_id"],
         kind=_KIND_NUMBERS[Kind(row["kind"])],
-        state=_state(found),
+        state=report_pb2.ReportState.Value(f"REPORT_STATE_{found.standing.upper()}"),
         purpose=row["purpose"],
         requested_by=row["requested_by"],
         tree_size=row["tree_size"],
@@ -326,14 +321,6 @@ def _report(found: Report) -> report_pb2.Report:
     if row["issued_at"] is not None:
         message.issued_at.FromDatetime(clock.parse(row["issued_at"]))
     return message
-
-
-def _state(found: Report) -> report_pb2.ReportState.ValueType:
-    if found.row["state"] != "requested":
-        return _STATES[found.row["state"]]
-    if found.ready:
-        return report_pb2.REPORT_STATE_READY
-    return report_pb2.REPORT_STATE_FAILED if found.making.failure else report_pb2.REPORT_STATE_MAKING
 
 
 def _time(request: Any, field: str, path: str) -> datetime | None:
