@@ -10,13 +10,13 @@ from attending.ledger.ledger import Ledger
 from attending.server.auth.principal import Principal
 from attending.server.console import words
 from attending.server.console.gate import Visit, text_of
-from attending.server.console.passkeys import credential_of
+from attending.server.console.prepared import key_of, sign_prepared
 from attending.server.console.render import Pages
 from attending.server.console.signature import SECONDS
-from attending.server.errors import FailedPrecondition, InvalidRequest, NotFound
+from attending.server.errors import InvalidRequest, NotFound
 from attending.server.examination.desk import ExaminationDesk
 from attending.server.passkeys.door import Passkeys
-from attending.server.passkeys.responses import read_assertion, signing_options
+from attending.server.passkeys.responses import signing_options
 from attending.server.services.begun import once_of
 from attending.v1 import examination_pb2
 from starlette.responses import JSONResponse, Response
@@ -90,10 +90,8 @@ class ExaminationPages:
     async def prepare(self, visit: Visit) -> Response:
         """What will be signed, and the device's challenge, which is the statement's."""
         fields = await visit.fields()
-        have = await self._passkeys.of(visit.principal)
-        if not have:
-            raise FailedPrecondition("KEY_UNKNOWN")
-        prepared = await self._desk.prepare(visit.principal, _named(fields), have[-1].key_id)
+        key_id = await key_of(self._passkeys, visit.principal)
+        prepared = await self._desk.prepare(visit.principal, _named(fields), key_id)
         said = prepared.statement
         return JSONResponse(
             {
@@ -105,18 +103,7 @@ class ExaminationPages:
         )
 
     async def sign(self, visit: Visit) -> Response:
-        fields = await visit.fields()
-        preparation, answer = text_of(fields, "preparation"), read_assertion(credential_of(fields))
-        request = examination_pb2.SignExaminationRequest(
-            idempotency_key=text_of(fields, "idempotency_key"),
-            preparation_id=preparation,
-            signature=answer.proof.signature,
-        )
-        call = await once_of(self._ledger, visit.principal, request)
-        entry = await self._desk.sign(
-            visit.principal, preparation, answer.proof.signature, call, answer.proof.assertion
-        )
-        return JSONResponse({"entry": entry.index})
+        return await sign_prepared(visit, self._ledger, self._desk, examination_pb2.SignExaminationRequest)
 
 
 def _office(wanted: str, who: Principal) -> Office:

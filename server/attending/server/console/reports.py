@@ -18,13 +18,13 @@ from attending.server import clock
 from attending.server.config.reports import ScheduleSection
 from attending.server.console import report_words, words
 from attending.server.console.gate import Visit, text_of
-from attending.server.console.passkeys import credential_of
+from attending.server.console.prepared import key_of, sign_prepared
 from attending.server.console.render import Pages
 from attending.server.console.report_form import order_of, problems_of, refused
 from attending.server.console.signature import SECONDS
-from attending.server.errors import FailedPrecondition, InvalidRequest
+from attending.server.errors import InvalidRequest
 from attending.server.passkeys.door import Passkeys
-from attending.server.passkeys.responses import read_assertion, signing_options
+from attending.server.passkeys.responses import signing_options
 from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import OF_EXPORT
 from attending.server.reports.desk import Report, ReportDesk
@@ -33,7 +33,6 @@ from attending.server.reports.look import Look, drafts_given
 from attending.server.reports.particulars import Kind
 from attending.server.reports.schedule import next_period
 from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF
-from attending.server.services.begun import once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.report import ReportService
 from attending.v1 import report_pb2
@@ -200,10 +199,8 @@ class ReportPages:
     async def prepare(self, visit: Visit) -> Response:
         """What will be signed, in words and as the device's challenge, which is the statement's."""
         await visit.fields()
-        have = await self._passkeys.of(visit.principal)
-        if not have:
-            raise FailedPrecondition("KEY_UNKNOWN")
-        prepared = await self._desk.prepare(visit.principal, _report(visit), have[-1].key_id)
+        key_id = await key_of(self._passkeys, visit.principal)
+        prepared = await self._desk.prepare(visit.principal, _report(visit), key_id)
         said = prepared.statement
         return JSONResponse(
             {
@@ -221,18 +218,7 @@ class ReportPages:
         )
 
     async def sign(self, visit: Visit) -> Response:
-        fields = await visit.fields()
-        preparation, answer = text_of(fields, "preparation"), read_assertion(credential_of(fields))
-        request = report_pb2.SignOffReportRequest(
-            idempotency_key=text_of(fields, "idempotency_key"),
-            preparation_id=preparation,
-            signature=answer.proof.signature,
-        )
-        call = await once_of(self._ledger, visit.principal, request)
-        entry = await self._desk.sign(
-            visit.principal, preparation, answer.proof.signature, call, answer.proof.assertion
-        )
-        return JSONResponse({"entry": entry.index})
+        return await sign_prepared(visit, self._ledger, self._desk, report_pb2.SignOffReportRequest)
 
     async def issue(self, visit: Visit) -> Response:
         """Sets the pages with the signature, and seals them where a seal is configured: of a large report, minutes."""
