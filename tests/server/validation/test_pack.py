@@ -309,6 +309,30 @@ def test_what_one_run_skips_and_another_ran_was_run(run_of: Path, tmp_path: Path
     assert read_junit(more)[f"{FILE}::test_skipped"] == Ran("passed", 250)
 
 
+@pytest.mark.parametrize("first", ["failure", "error"])
+def test_of_two_runs_the_worse_outcome_stands_whichever_is_read_first(
+    run_of: Path, tmp_path: Path, first: str
+) -> None:
+    runs = []
+    for number, outcome in enumerate(sorted(("failure", "error"), key=lambda one: one != first)):
+        runs.append(tmp_path / f"{number}.xml")
+        runs[-1].write_text(
+            "<testsuites><testcase classname='tests.deep.test_sample' name='test_good'>"
+            f"<{outcome}/></testcase></testsuites>"
+        )
+    found = write_pack(
+        tmp_path / "pack",
+        requirements=REQUIREMENTS,
+        results=runs,
+        bill=run_of / "sbom.json",
+        root=run_of,
+        release="1.2.3",
+        signer=SIGNER,
+        now=NOW,
+    )
+    assert found.pack.tests == {"passed": 0, "failed": 0, "error": 1, "skipped": 0}
+
+
 def test_results_of_one_name_are_refused_since_the_pack_could_name_one_of_them(tmp_path: Path) -> None:
     given = []
     for folder in ("first", "second"):

@@ -34,6 +34,8 @@ from attending.server.validation.junit import Ran, read_junit
 from attending.server.validation.requirements import Requirements
 
 _BILL_FORMAT: Final = "CycloneDX"
+_ORDER: Final = ("skipped", "passed", "failed", "error")
+"""Of two runs of a test the later one of these stands: what one run skips and another ran was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,6 @@ def write_pack(
 def _read(results: Sequence[Path]) -> tuple[dict[str, Ran], dict[str, str]]:
     tested: dict[str, Ran] = {}
     suites: dict[str, str] = {}
-    order = ("passed", "skipped", "failed", "error")
     for path in results:
         try:
             found = read_junit(path)
@@ -118,8 +119,7 @@ def _read(results: Sequence[Path]) -> tuple[dict[str, Ran], dict[str, str]]:
             suites[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         for name, one in found.items():
             other = tested.get(name)
-            # What one run skips and another ran was run.
-            if other is None or other.outcome == "skipped" or order.index(one.outcome) > 1:
+            if other is None or _ORDER.index(one.outcome) > _ORDER.index(other.outcome):
                 tested[name] = one
     return tested, suites
 
