@@ -12,6 +12,7 @@ from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.message import word
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.verifier_key import verifier_key
 
 if TYPE_CHECKING:
     from attending.client import Connection
@@ -160,19 +161,9 @@ def _of_bundle(path: Path, keys: tuple[str, ...], folder: Path | None, *, as_jso
 
 
 def _verified(path: Path, keys: tuple[str, ...]) -> Report:
-    from attending.ledger.errors import VerificationError
-    from attending.ledger.note import VerifierKey
     from attending.ledger.verify.bundle import Anchors, verify_bundle
 
-    found = []
-    for key in keys:
-        file = Path(key)
-        text = file.read_text(encoding="utf-8") if "+" not in key and file.is_file() else key
-        try:
-            found.append(VerifierKey.parse(text.strip()))
-        except VerificationError:
-            raise click.UsageError(f"`{key}` is no verifier key, and no file with one") from None
-    return verify_bundle(path, Anchors(keys=tuple(found)))
+    return verify_bundle(path, Anchors(keys=tuple(map(verifier_key, keys))))
 
 
 def _of_server(

@@ -10,6 +10,7 @@ import click
 from attending.server.cli.examples import examples
 from attending.server.cli.message import choices
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.verifier_key import verifier_key
 from attending.v1 import report_pb2
 
 
@@ -45,7 +46,6 @@ def deidentified(document: Path, key: str, kind: str, out_path: Path, force: boo
     It is written only where the document verifies. No person signs it off; the seal says who made it.
     """
     from attending.ledger.errors import VerificationError
-    from attending.ledger.note import VerifierKey
     from attending.server.reports.deidentified.report import DEIDENTIFIABLE, make_report
     from attending.server.reports.particulars import Kind
 
@@ -57,11 +57,7 @@ def deidentified(document: Path, key: str, kind: str, out_path: Path, force: boo
         )
     if out_path.exists() and not force:
         raise click.UsageError(f"`{out_path}` exists; give --force to replace it")
-    try:
-        text = Path(key).read_text("utf-8").strip() if Path(key).is_file() else key
-        verifier = VerifierKey.parse(text)
-    except (VerificationError, ValueError, OSError):
-        raise click.UsageError("--key is neither a verifier key nor a file with one") from None
+    verifier = verifier_key(key)
     work = Path(tempfile.mkdtemp(prefix="attending-report-"))
     try:
         pdf = make_report(document, verifier, Kind(kind), work)

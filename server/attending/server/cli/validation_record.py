@@ -13,6 +13,7 @@ from attending.client import Client, Connection, Event
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.verifier_key import verifier_key
 
 if TYPE_CHECKING:
     from attending.ledger.verify.validation import Pack
@@ -139,16 +140,10 @@ def _words(body: Mapping[str, Any]) -> str:
 
 def _verified(path: Path, keys: tuple[str, ...]) -> tuple[Pack, dict[str, bytes], str]:
     """The pack, its files, and the id of the key that signed it."""
-    from attending.ledger.errors import VerificationError
-    from attending.ledger.note import VerifierKey
     from attending.ledger.verify.report import Status
     from attending.ledger.verify.validation import read_pack, verify_validation
 
-    try:
-        texts = [Path(one).read_text("utf-8").strip() if Path(one).is_file() else one for one in keys]
-        known = [VerifierKey.parse(text) for text in texts]
-    except (VerificationError, ValueError, OSError):
-        raise click.UsageError("--key is neither a verifier key nor a file with one") from None
+    known = [verifier_key(one) for one in keys]
     report = verify_validation(path, known)
     if report.verdict is not Status.PASSED:
         wrong = next((one.detail for one in report.results if one.status is not Status.PASSED), "")
