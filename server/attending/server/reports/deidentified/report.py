@@ -210,7 +210,14 @@ def _annexes(found: _Read, files: Iterable[Attachment]) -> Iterable[Block]:
     yield heading("Annex: attachments")
     yield table(
         [Column("File", 36, 22), Column("What it is", 0, 34), Column("SHA-256", 76, 40, mono=True)],
-        [(one.name, one.description, hashlib.sha256(one.path.read_bytes()).hexdigest()) for one in files],
+        [
+            (
+                one.name,
+                one.description,
+                found.sha256 if one.name == DOCUMENT else hashlib.sha256(one.path.read_bytes()).hexdigest(),
+            )
+            for one in files
+        ],
     )
     yield heading("Annex: Figures")
     yield text(
