@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attending.server.reports.blocks import Block, Column, bars, heading, pairs, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, bars, heading, pairs, table, text
 from attending.server.reports.listed import first_of, moment
 from attending.server.reports.source import Source
 
@@ -37,7 +37,7 @@ def sections(source: Source) -> Iterable[Block]:
                 Column("Address", 26, 16),
                 Column("What", 32, 20),
                 Column("Why", 0, 15),
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
             ],
             [
                 (moment(time), recipient, address, what, purpose, entry)

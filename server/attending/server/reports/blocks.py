@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import segno
 from attending.server.reports.printed import clipped, plain
@@ -23,6 +23,10 @@ class Column:
     characters: int = 200
     mono: bool = False
     right: bool = False
+
+
+ENTRY: Final = Column("Entry", 14, 8, right=True)
+"""The index of an entry, with which most tables begin."""
 
 
 def heading(text: str, level: int = 1) -> Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attending.server.reports.blocks import Block, Column, heading, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, heading, table, text
 from attending.server.reports.listed import first_of, moment
 from attending.server.reports.source import Source
 
@@ -32,7 +32,7 @@ def sections(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "standing")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Placed", 30, 20),
                 Column("Hold", 44, 27, mono=True),
                 Column("Person (pseudonym)", 46, 28, mono=True),

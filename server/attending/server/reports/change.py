@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attending.server.reports.blocks import Block, Column, heading, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, heading, table, text
 from attending.server.reports.listed import first_of, moment
 from attending.server.reports.source import Source
 
@@ -18,7 +18,7 @@ def sections(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "in_force")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Since", 30, 20),
                 Column("What", 30, 20),
                 Column("Name", 42, 26),
@@ -54,7 +54,7 @@ def sections(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "change")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Time", 30, 20),
                 Column("What", 34, 22),
                 Column("Name, version", 0, 22, mono=True),
@@ -82,7 +82,7 @@ def sections(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "output")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Time", 30, 20),
                 Column("Inference", 48, 28, mono=True),
                 Column("As", 26, 17),

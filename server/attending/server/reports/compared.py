@@ -13,7 +13,7 @@ from typing import Any
 from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
 from attending.ledger.usage import COUNTS, RECONCILED, STREAM
-from attending.server.reports.blocks import Block, Column, heading, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, heading, table, text
 from attending.server.reports.particulars import Compared
 
 
@@ -90,7 +90,7 @@ def pages(compared: Iterable[Compared]) -> Iterable[Block]:
     if rows:
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Provider", 28, 18),
                 Column("Records from, to", 44, 27),
                 Column("Covers the period", 18, 10),

@@ -7,7 +7,7 @@ from typing import Any
 
 from attending.ledger.entry import Entry
 from attending.ledger.verify.tally import inner, label
-from attending.server.reports.blocks import Block, Column, bars, heading, pairs, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, bars, heading, pairs, table, text
 from attending.server.reports.regulator import detail, signatures
 from attending.server.reports.source import MOST_TRACED, Source
 
@@ -98,7 +98,7 @@ def _review(entries: Iterable[Entry]) -> Iterable[Block]:
     if disposed:
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Finding", 44, 28),
                 Column("Severity", 28, 17),
                 Column("Made of it", 28, 17),
@@ -127,7 +127,7 @@ def _course(entries: list[Entry]) -> Iterable[Block]:
     yield heading("Its course, entry by entry")
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Time", 44, 28),
             Column("What", 38, 25),
             Column("By", 30, 19),
@@ -156,7 +156,7 @@ def _texts(entries: Iterable[Entry]) -> Iterable[Block]:
     )
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Kind", 24, 15),
             Column("Record", 52, 32, mono=True),
             Column("Commitment", 0, 44, mono=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attending.server.reports.blocks import Block, Column, heading, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, heading, table, text
 from attending.server.reports.listed import first_of, moment
 from attending.server.reports.source import Source
 
@@ -19,7 +19,7 @@ def sections(source: Source) -> Iterable[Block]:
     yield from first_of(rows, "incident")
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Opened", 30, 20),
             Column("Incident", 38, 24, mono=True),
             Column("State", 24, 15),
@@ -62,7 +62,7 @@ def sections(source: Source) -> Iterable[Block]:
     yield from first_of(rows, "event")
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Time", 30, 20),
             Column("Incident", 30, 19, mono=True),
             Column("What", 30, 20),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attending.ledger.entry import Entry
 from attending.ledger.verify.tally import label
-from attending.server.reports.blocks import Block, Column, bars, heading, pairs, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, bars, heading, pairs, table, text
 from attending.server.reports.control_matrix import control_matrix
 from attending.server.reports.source import MOST_LINES, Gathered, Source
 
@@ -190,7 +190,7 @@ def signatures(entries: Iterable[Entry]) -> Block:
         rows.append((entry.index, *words, label(said.get("key_id"))))
     return table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Name", 34, 22),
             Column("Role", 24, 15),
             Column("Meaning", 32, 20),
@@ -244,7 +244,7 @@ def _exceptions(source: Source) -> Iterable[Block]:
         yield text(f"The first {len(found.exceptions)} of {found.exceptions_total}.", size=9)
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Time", 30, 20),
             Column("Exception", 28, 18),
             Column("Of", 40, 24, mono=True),
@@ -315,7 +315,7 @@ def _privacy(figures: Mapping[str, Any]) -> Iterable[Block]:
 def _entries(entries: Iterable[Entry]) -> Block:
     return table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Time", 32, 20),
             Column("What", 36, 24),
             Column("By", 32, 20),

@@ -14,7 +14,7 @@ from attending.ledger.verify.registers.register import Row
 from attending.ledger.verify.registers.validation import ALL
 from attending.server.content_hash import digits
 from attending.server.errors import ConfigurationError
-from attending.server.reports.blocks import Block, Column, heading, points, table, text
+from attending.server.reports.blocks import ENTRY, Block, Column, heading, points, table, text
 from attending.server.reports.listed import first_of, moment
 from attending.server.reports.source import MOST_LINES, Source
 from attending.server.shipped import package_policies
@@ -46,7 +46,7 @@ def _tested(source: Source) -> Iterable[Block]:
     yield from first_of(rows, "pack")
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Recorded", 22, 14),
             Column("Release", 20, 12),
             Column("Signed by, key", 32, 20),
@@ -114,7 +114,7 @@ def _installed(source: Source) -> Iterable[Block]:
     yield from first_of(rows, "installation")
     yield table(
         [
-            Column("Entry", 14, 8, right=True),
+            ENTRY,
             Column("Recorded", 22, 14),
             Column("Release", 20, 12),
             Column("Standing", 26, 16),
@@ -153,7 +153,7 @@ def _in_force(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "in_force")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("What", 26, 16),
                 Column("Name", 34, 21),
                 Column("Version", 30, 18, mono=True),
@@ -179,7 +179,7 @@ def _in_force(source: Source) -> Iterable[Block]:
         yield from first_of(rows, "evaluation")
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Time", 22, 14),
                 Column("Suite", 30, 18),
                 Column("Of", 0, 25, mono=True),
@@ -301,7 +301,7 @@ def _people(source: Source) -> Iterable[Block]:
     if rows.of("examination"):
         yield table(
             [
-                Column("Entry", 14, 8, right=True),
+                ENTRY,
                 Column("Newest", 34, 22),
                 Column("Office", 40, 26),
                 Column("By", 0, 22),
