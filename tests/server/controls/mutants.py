@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from attending.ledger.entry import Entry, format_time, parse_time
+from attending.server.controls.fields import any_of
 from attending.server.controls.language import (
     EachFollowed,
     EachHas,
@@ -23,13 +24,12 @@ from attending.server.controls.language import (
     Some,
     Unique,
 )
-from attending.server.controls.rules import _any_of
 
 Story = Sequence[Entry]
 
 
 def matching(story: Story, selects: Any) -> list[Entry]:
-    test = _any_of(selects)
+    test = any_of(selects)
     return [entry for entry in story if test(entry)]
 
 

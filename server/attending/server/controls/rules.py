@@ -9,39 +9,35 @@ more where entries hold long values. `kept` counts what is remembered, so that w
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from attending.ledger.canonical import encode
-from attending.ledger.entry import Entry, format_time, parse_time
-from attending.ledger.errors import VerificationError
+from attending.ledger.entry import Entry, parse_time
+from attending.server.controls.fields import (
+    ABSENT,
+    all_of,
+    any_of,
+    brief_of,
+    due_of,
+    key_of,
+    keys_of,
+    types_of,
+)
 from attending.server.controls.language import (
-    WHOLE_LOG,
-    Condition,
-    Conditions,
-    Duration,
     EachFollowed,
     EachHas,
     EachPreceded,
-    Join,
     NoneAfter,
     NoneOf,
     Reaches,
     Regularly,
     Rule,
-    Select,
     Some,
     Unique,
 )
 
 MOST_INDEXES: Final = 5
-_MOST_KEPT: Final = 80
-"""Characters of a value that is remembered as it is: an inference's id has 36, a digest 64."""
-_ABSENT: Final = object()
-Read = Callable[[Entry], object]
-Test = Callable[[Entry], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +138,8 @@ class Evaluator:
 class _Some(Evaluator):
     def __init__(self, rule: Some) -> None:
         super().__init__()
-        self._is, self._needed = _any_of(rule.some), rule.at_least
-        self.types = _types(rule.some)
+        self._is, self._needed = any_of(rule.some), rule.at_least
+        self.types = types_of(rule.some)
 
     def visit(self, entry: Entry) -> None:
         if self._is(entry):
@@ -157,8 +153,8 @@ class _Some(Evaluator):
 class _NoneOf(Evaluator):
     def __init__(self, rule: NoneOf) -> None:
         super().__init__()
-        self._is, self._base = _any_of(rule.none), _any_of(rule.among)
-        self.types = _types(rule.none) | _types(rule.among)
+        self._is, self._base = any_of(rule.none), any_of(rule.among)
+        self.types = types_of(rule.none) | types_of(rule.among)
 
     def visit(self, entry: Entry) -> None:
         base, forbidden = self._base(entry), self._is(entry)
@@ -172,11 +168,11 @@ class _NoneOf(Evaluator):
 class _NoneAfter(Evaluator):
     def __init__(self, rule: NoneAfter) -> None:
         super().__init__()
-        self._is, self._after = _any_of(rule.none), _any_of(rule.after)
-        self._ends = _any_of(rule.ended_by or ())
-        self.types = _types(rule.none) | _types(rule.after) | _types(rule.ended_by or ())
+        self._is, self._after = any_of(rule.none), any_of(rule.after)
+        self._ends = any_of(rule.ended_by or ())
+        self.types = types_of(rule.none) | types_of(rule.after) | types_of(rule.ended_by or ())
         self._may_end = rule.ended_by is not None
-        self._each, self._other = _keys(rule.join)
+        self._each, self._other = keys_of(rule.join)
         self._standing: set[object] = set()
 
     def visit(self, entry: Entry) -> None:
@@ -202,8 +198,8 @@ class _NoneAfter(Evaluator):
 class _EachHas(Evaluator):
     def __init__(self, rule: EachHas) -> None:
         super().__init__()
-        self._is, self._holds = _any_of(rule.each), _all_of(rule.has)
-        self.types = _types(rule.each)
+        self._is, self._holds = any_of(rule.each), all_of(rule.has)
+        self.types = types_of(rule.each)
 
     def visit(self, entry: Entry) -> None:
         if self._is(entry):
@@ -214,11 +210,11 @@ class _EachHas(Evaluator):
 class _EachFollowed(Evaluator):
     def __init__(self, rule: EachFollowed) -> None:
         super().__init__()
-        self._is, self._answers = _any_of(rule.each), _any_of(rule.followed_by)
-        self.types = _types(rule.each) | _types(rule.followed_by)
-        self._each, self._other = _keys(rule.join)
-        self._differ = None if rule.differ is None else _read_brief(rule.differ)
-        self._due = _due(rule.within, rule.since, rule.until)
+        self._is, self._answers = any_of(rule.each), any_of(rule.followed_by)
+        self.types = types_of(rule.each) | types_of(rule.followed_by)
+        self._each, self._other = keys_of(rule.join)
+        self._differ = None if rule.differ is None else brief_of(rule.differ)
+        self._due = due_of(rule.within, rule.since, rule.until)
         self._waiting: dict[object, list[tuple[int, str, object]]] = {}
         self._waits = 0
 
@@ -231,7 +227,7 @@ class _EachFollowed(Evaluator):
             said = None if self._differ is None else self._differ(entry)
             still = []
             for index, due, own in waiting:
-                if self._differ is not None and (own is _ABSENT or said is _ABSENT or own == said):
+                if self._differ is not None and (own is ABSENT or said is ABSENT or own == said):
                     still.append((index, due, own))
                 else:
                     (self._hold if entry.time <= due else self._fail)(index)
@@ -276,11 +272,11 @@ class _EachFollowed(Evaluator):
 class _EachPreceded(Evaluator):
     def __init__(self, rule: EachPreceded) -> None:
         super().__init__()
-        self._is, self._before = _any_of(rule.each), _any_of(rule.preceded_by)
-        self._ends = _any_of(rule.ended_by or ())
-        self.types = _types(rule.each) | _types(rule.preceded_by) | _types(rule.ended_by or ())
-        self._each, self._other = _keys(rule.join)
-        self._differ = None if rule.differ is None else _read_brief(rule.differ)
+        self._is, self._before = any_of(rule.each), any_of(rule.preceded_by)
+        self._ends = any_of(rule.ended_by or ())
+        self.types = types_of(rule.each) | types_of(rule.preceded_by) | types_of(rule.ended_by or ())
+        self._each, self._other = keys_of(rule.join)
+        self._differ = None if rule.differ is None else brief_of(rule.differ)
         self._ended: set[object] = set()
         self._seen: dict[object, tuple[object, ...]] = {}
         """Of each key up to two values in which the other has to differ: whatever it is, it differs from one of two."""
@@ -311,7 +307,7 @@ class _EachPreceded(Evaluator):
             self._ended.discard(key)
             known = self._seen.get(key, ())
             value = None if self._differ is None else self._differ(entry)
-            if value is not _ABSENT and value not in known and len(known) < 2:
+            if value is not ABSENT and value not in known and len(known) < 2:
                 self._seen[key] = (*known, value)
 
     def begin(self, last_time: str, *, complete: bool) -> None:
@@ -324,7 +320,7 @@ class _EachPreceded(Evaluator):
         if known is None or self._differ is None:
             return known is not None
         own = self._differ(entry)
-        return own is not _ABSENT and any(value != own for value in known)
+        return own is not ABSENT and any(value != own for value in known)
 
     def outcome(self, extent: Extent) -> Outcome:
         if extent.gaps and self._failed:
@@ -341,9 +337,9 @@ class _EachPreceded(Evaluator):
 class _Unique(Evaluator):
     def __init__(self, rule: Unique) -> None:
         super().__init__()
-        self._is, self._by = _any_of(rule.unique), _key(rule.by)
-        self._per = None if rule.per is None else _key(rule.per)
-        self.types = _types(rule.unique)
+        self._is, self._by = any_of(rule.unique), key_of(rule.by)
+        self._per = None if rule.per is None else key_of(rule.per)
+        self.types = types_of(rule.unique)
         self._seen: dict[object, object] = {}
 
     @property
@@ -367,8 +363,8 @@ class _Unique(Evaluator):
 class _Regularly(Evaluator):
     def __init__(self, rule: Regularly) -> None:
         super().__init__()
-        self._is, self._every = _any_of(rule.regularly), rule.every.delta
-        self.types = _types(rule.regularly)
+        self._is, self._every = any_of(rule.regularly), rule.every.delta
+        self.types = types_of(rule.regularly)
         self._last: Entry | None = None
         self._first: Entry | None = None
         self._begun = False
@@ -440,186 +436,3 @@ def evaluator_of(rule: Rule) -> Evaluator:
             return _Regularly(rule)
         case Reaches():
             return _Reaches(rule)
-
-
-# -- fields -------------------------------------------------------------------------------------------------------
-
-
-def _read(path: str) -> Read:
-    """The value of a field, _ABSENT where there is none or it is null."""
-    if path == "commitments":
-        return lambda entry: [one.kind for one in entry.commitments]
-    if not path.startswith("body."):
-        return lambda entry: _given(getattr(entry, path))
-    names = path.split(".")[1:]
-
-    def value(entry: Entry) -> object:
-        found: object = entry.body
-        for name in names:
-            if not isinstance(found, Mapping):
-                return _ABSENT
-            found = found.get(name)
-        return _given(found)
-
-    return value
-
-
-def _given(value: object) -> object:
-    return _ABSENT if value is None else value
-
-
-def _key(path: str) -> Read:
-    """A value to join by, None where there is none: lists and objects are no keys."""
-    if path == WHOLE_LOG:
-        return lambda _entry: ""
-    read = _read(path)
-
-    def key(entry: Entry) -> object:
-        value = read(entry)
-        return _brief(value) if type(value) in (str, int, bool) else None
-
-    return key
-
-
-def _brief(value: object) -> object:
-    """What stands for a value where it is remembered, equal for equal values: of whatever is long its hash."""
-    if value is _ABSENT or (type(value) is str and len(value) <= _MOST_KEPT):
-        return value
-    if type(value) in (int, bool):
-        # 1 and True are one key to Python, and two values in an entry.
-        return type(value).__name__, value
-    return "sha256", hashlib.sha256(encode(value)).digest()
-
-
-def _read_brief(path: str) -> Read:
-    read = _read(path)
-    return lambda entry: _brief(read(entry))
-
-
-def _keys(joins: tuple[Join, ...]) -> tuple[Read, Read]:
-    return _together([_key(one.each) for one in joins]), _together([_key(one.other) for one in joins])
-
-
-def _together(keys: list[Read]) -> Read:
-    if len(keys) == 1:
-        return keys[0]
-
-    def several(entry: Entry) -> object:
-        values = tuple(key(entry) for key in keys)
-        return None if None in values else values
-
-    return several
-
-
-def _due(within: Duration | None, since: str | None, until: str | None) -> Callable[[Entry], str | None]:
-    read = None if since is None and until is None else _read(since or until or "")
-    delta = None if within is None else within.delta
-
-    def due(entry: Entry) -> str | None:
-        told = _ABSENT if read is None else read(entry)
-        if delta is None:
-            return _moment(told)
-        start = entry.time if told is _ABSENT else _moment(told)
-        try:
-            return None if start is None else format_time(parse_time(start) + delta)
-        except OverflowError:
-            return None
-
-    return due
-
-
-def _moment(value: object) -> str | None:
-    try:
-        return format_time(parse_time(value)) if type(value) is str else None
-    except VerificationError:
-        return None
-
-
-# -- conditions ---------------------------------------------------------------------------------------------------
-
-
-def _types(selects: tuple[Select, ...]) -> frozenset[str]:
-    return frozenset(name for one in selects for name in one.types)
-
-
-def _any_of(selects: tuple[Select, ...]) -> Test:
-    by_type: dict[str, list[Test | None]] = {}
-    for one in selects:
-        for name in one.types:
-            by_type.setdefault(name, []).append(None if one.where is None else _all_of(one.where))
-
-    def test(entry: Entry) -> bool:
-        return any(one is None or one(entry) for one in by_type.get(entry.type, ()))
-
-    return test
-
-
-def _all_of(conditions: Conditions) -> Test:
-    tests = [_holds(path, condition) for path, condition in conditions.items()]
-    if len(tests) == 1:
-        return tests[0]
-    return lambda entry: all(test(entry) for test in tests)
-
-
-def _holds(path: str, condition: Condition) -> Test:
-    read = _read(path)
-    tests: list[Callable[[object, Entry], bool]] = []
-    for name in condition.model_fields_set:
-        wanted = getattr(condition, name)
-        if name in ("same_as", "differs_from", "not_after"):
-            tests.append(_compared(name, _read(wanted)))
-        else:
-            tests.append(_fixed(name, wanted))
-
-    def holds(entry: Entry) -> bool:
-        value = read(entry)
-        return all(test(value, entry) for test in tests)
-
-    return holds
-
-
-def _fixed(name: str, wanted: Any) -> Callable[[object, Entry], bool]:
-    match name:
-        case "is_":
-            return lambda value, _entry: _same(value, wanted)
-        case "in_":
-            return lambda value, _entry: any(_same(value, one) for one in wanted)
-        case "not_in":
-            return lambda value, _entry: value is not _ABSENT and not any(_same(value, one) for one in wanted)
-        case "present":
-            return lambda value, _entry: (value is not _ABSENT and value not in ("", [], {})) is wanted
-        case "at_least":
-            return lambda value, _entry: type(value) is int and value >= wanted
-        case "at_most":
-            return lambda value, _entry: type(value) is int and value <= wanted
-        case "starts_with":
-            return lambda value, _entry: type(value) is str and value.startswith(wanted)
-        case "contains":
-            return lambda value, _entry: isinstance(value, list | Mapping) and wanted in value
-        case "lacks":
-            return lambda value, _entry: isinstance(value, list | Mapping) and wanted not in value
-    raise AssertionError(name)
-
-
-def _compared(name: str, other: Read) -> Callable[[object, Entry], bool]:
-    match name:
-        case "same_as":
-            return lambda value, entry: value is not _ABSENT and _same(value, other(entry))
-        case "differs_from":
-            return lambda value, entry: _both(value, other(entry)) and not _same(value, other(entry))
-        case _:
-
-            def not_after(value: object, entry: Entry) -> bool:
-                own, limit = _moment(value), _moment(other(entry))
-                return own is not None and limit is not None and own <= limit
-
-            return not_after
-
-
-def _both(value: object, other: object) -> bool:
-    return value is not _ABSENT and other is not _ABSENT
-
-
-def _same(value: object, other: object) -> bool:
-    # True is 1 to Python.
-    return type(value) is type(other) and value == other
